@@ -1,0 +1,1 @@
+"""The bundled agent: rollouts, algorithms, policies and training."""

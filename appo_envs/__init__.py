@@ -1,0 +1,1 @@
+"""Gymnasium environments for tool-using language models, forkable at any turn."""

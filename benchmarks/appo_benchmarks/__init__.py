@@ -1,0 +1,1 @@
+"""Benchmark evaluation of tool-using language models."""
