@@ -1,0 +1,1 @@
+"""What generates and what learns: the two protocols and their implementations."""
