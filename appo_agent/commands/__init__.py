@@ -1,0 +1,1 @@
+"""The `appo` command line: one module a verb."""
