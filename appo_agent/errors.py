@@ -25,6 +25,10 @@ class CheckpointError(AppoError):
     """A checkpoint is missing, damaged or does not fit what it is loaded into."""
 
 
+class NonFiniteError(AppoError, ArithmeticError):
+    """A loss or gradient is not finite; the update was refused and the weights are as before it."""
+
+
 class RecordError(AppoError, ValueError):
     """A tree record file is damaged or of an unknown version."""
 
