@@ -1,0 +1,1 @@
+"""What runs and evaluations mean: intervals, comparisons, diagnoses."""
