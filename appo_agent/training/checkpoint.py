@@ -78,8 +78,8 @@ def load_checkpoint(directory: Path) -> Checkpoint:
     """Read a checkpoint after checking every byte of it.
 
     Raises:
-        CheckpointError: missing, truncated or altered; says which file, what was expected, what was found, and
-            which older checkpoint is intact.
+        CheckpointError: missing, truncated or altered; says which file, what was expected, what was found,
+            and which older checkpoint is intact.
     """
     try:
         _verify(directory)
@@ -105,8 +105,8 @@ def flatten_optimizer(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str
         prefix: put before each name, with its separator, such as "optimizer.".
 
     Returns:
-        `<prefix>state.<parameter>.<name>` for each state tensor (views, not copies) and `<prefix>json` for the
-        rest: JSON text as a uint8 tensor, in which every float reads back exactly.
+        `<prefix>state.<parameter>.<name>` for each state tensor (views, not copies) and `<prefix>json` for
+        the rest: JSON text as a uint8 tensor, in which every float reads back exactly.
     """
     saved = optimizer.state_dict()
     tensors: dict[str, Tensor] = {}
@@ -135,7 +135,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
     if rest["shapes"] != _shapes(optimizer):
         raise CheckpointError(
             f"optimizer state {prefix!r} is for parameters of shapes {rest['shapes']}, "
-            f"this optimizer has {_shapes(optimizer)}; resume with the model and optimizer settings of the run"
+            f"this optimizer has {_shapes(optimizer)}; resume with the settings of the run"
         )
     state: dict[int, dict[str, object]] = {int(key): dict(value) for key, value in rest["numbers"].items()}
     for key, value in tensors.items():

@@ -1,0 +1,157 @@
+"""The figures of a run, one JSON line a step, mirrored to TensorBoard.
+
+Owns the file's form and its repair after a crash. Which figures there are belongs to `step_metrics` and
+`evaluation`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from appo_agent.errors import RunError
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+Figure = float | int | str
+"""What a metric may be."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MetricsRow:
+    """The figures of one step.
+
+    Attributes:
+        step: the step's number.
+        figures: by name, such as "train/reward". A number that was not finite is NaN.
+    """
+
+    step: int
+    figures: Mapping[str, Figure]
+
+
+class MetricsLog:
+    """Appends to `metrics.jsonl` and to TensorBoard. A torn last line is dropped when the log is opened.
+
+    Args:
+        path: the file; made when missing.
+        tensorboard: folder of the event files; None writes none.
+
+    Raises:
+        RunError: a line other than the last is damaged.
+    """
+
+    def __init__(self, path: Path, tensorboard: Path | None = None) -> None:
+        self._path, self._tensorboard = path, tensorboard
+        self._writer: SummaryWriter | None = None
+        self._purge_step: int | None = None
+        _repair(path)
+
+    def __enter__(self) -> MetricsLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def append(self, step: int, figures: Mapping[str, Figure]) -> None:
+        """Add one step's figures; they are in the file when this returns. Strings do not go to TensorBoard.
+
+        Raises:
+            ValueError: a figure is named "step".
+        """
+        if "step" in figures:
+            raise ValueError('"step" is the name of the step number, not of a figure')
+        # JSON has no NaN and no infinities; null stands for all three.
+        shown = {name: value if _is_finite(value) else None for name, value in figures.items()}
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"step": step, **shown}, allow_nan=False, ensure_ascii=False) + "\n")
+        if self._tensorboard is not None:
+            writer = self._open_writer(self._tensorboard)
+            for name, value in figures.items():
+                if not isinstance(value, str):
+                    writer.add_scalar(name, value, step)
+            writer.flush()
+
+    def truncate_after(self, step: int) -> None:
+        """Forget every row of a later step: a resumed run writes them again."""
+        self.close()
+        lines = _whole_lines(self._path)
+        kept = [line for number, line in enumerate(lines, 1) if _row(line, self._path, number).step <= step]
+        partial = self._path.with_name(f".{self._path.name}.partial")
+        partial.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        os.replace(partial, self._path)
+        self._purge_step = step + 1
+
+    def read(self) -> list[MetricsRow]:
+        """All rows so far, in the order of the file."""
+        return read_metrics(self._path)
+
+    def close(self) -> None:
+        """Close TensorBoard's files; a later `append` opens new ones."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _open_writer(self, folder: Path) -> SummaryWriter:
+        if self._writer is None:
+            # Takes seconds to import, and evaluation has no use for it.
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(folder), purge_step=self._purge_step)
+        return self._writer
+
+
+def read_metrics(path: Path) -> list[MetricsRow]:
+    """All whole rows of a metrics file, in its order; a torn last line is passed over and said on the log.
+
+    Raises:
+        RunError: a line other than the last is damaged; names the line.
+    """
+    return [_row(line, path, number) for number, line in enumerate(_whole_lines(path), 1)]
+
+
+def _whole_lines(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    *lines, torn = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    if torn:
+        _log.warning("%s: the last line was cut off after %d characters and is left out", path, len(torn))
+    return lines
+
+
+def _repair(path: Path) -> None:
+    if not path.exists():
+        return
+    read_metrics(path)
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)
+
+
+def _row(line: str, path: Path, number: int) -> MetricsRow:
+    try:
+        figures = json.loads(line)
+    except ValueError:
+        figures = None
+    if not isinstance(figures, dict) or not isinstance(figures.get("step"), int):
+        found = repr(line[:60])
+        raise RunError(f"{path}, line {number}: expected a JSON object with a step, found {found}")
+    step = figures.pop("step")
+    return MetricsRow(step, {name: math.nan if value is None else value for name, value in figures.items()})
+
+
+def _is_finite(value: Figure) -> bool:
+    return isinstance(value, str) or math.isfinite(value)
