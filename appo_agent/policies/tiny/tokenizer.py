@@ -82,7 +82,10 @@ class WordTokenizer:
         """Write tokenizer.json and tokenizer_config.json as transformers reads them."""
         self._tokenizer.save(str(folder / "tokenizer.json"))
         config = {
-            "tokenizer_class": "PreTrainedTokenizerFast",
+            "tokenizer_class": "TokenizersBackend",
+            # transformers 5 gives every qwen2 folder Qwen's byte-level tokenizer, unless an entry for remote code is
+            # there, which it then ignores in favour of tokenizer_class. No code is loaded.
+            "auto_map": {"AutoTokenizer": ["", ""]},
             "unk_token": UNKNOWN,
             "pad_token": PAD,
             "eos_token": EOS,

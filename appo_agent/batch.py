@@ -1,0 +1,182 @@
+"""Rollout trees to padded tensors: the only place where rollouts become rows.
+
+Owns samples, padding and the map between a rollout's policy tokens and tensor positions. Rows carry the identity of
+their rollout with them; nothing is ever looked up by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from appo_agent.algorithms.group import Group
+from appo_agent.types import Rollout, RolloutTree
+
+
+class SampleKey(NamedTuple):
+    """Which rollout a row is: position of its tree in the step, and its id in the tree."""
+
+    tree: int
+    rollout: str
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One rollout as a row before padding.
+
+    Attributes:
+        key: the rollout's identity.
+        token_ids: (T,) the whole path from the prompt.
+        own: (T,) True where the policy wrote the token in this rollout's own turns.
+        behavior_logprobs: (T,) as the sampler reported them; 0 outside `own`.
+        inherited: number of policy tokens on the path before the rollout's own.
+    """
+
+    key: SampleKey
+    token_ids: NDArray[np.int64]
+    own: NDArray[np.bool_]
+    behavior_logprobs: NDArray[np.float32]
+    inherited: int
+
+
+def sample_of(tree_index: int, tree: RolloutTree, rollout: Rollout) -> Sample:
+    """The sample of one rollout. The last observation is left out: no policy token comes after it."""
+    path = tree.path(rollout.id)
+    own_spans = 2 * len(rollout.turns)
+    ids, own, logprobs = [], [], []
+    for place, span in enumerate(path[:-1]):
+        is_own = span.author == "policy" and place >= len(path) - own_spans
+        ids.append(span.token_ids)
+        own.append(np.full(len(span), is_own))
+        recorded = span.behavior_logprobs if is_own else None
+        logprobs.append(np.zeros(len(span), np.float32) if recorded is None else recorded)
+    return Sample(
+        key=SampleKey(tree_index, rollout.id),
+        token_ids=np.concatenate(ids),
+        own=np.concatenate(own),
+        behavior_logprobs=np.concatenate(logprobs),
+        inherited=tree.path_policy_tokens_before(rollout),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Rollouts as rows, padded on the right.
+
+    Attributes:
+        keys: identity of each row.
+        token_ids: (B, T) int64.
+        attention_mask: (B, T) bool, False at padding.
+        action_mask: (B, T) bool, True at the rollout's own policy tokens: what may be trained, scored or branched.
+        behavior_logprobs: (B, T) as the sampler reported them.
+        old_logprobs: (B, T) under pi_old by the learner; None means not yet known.
+        advantages: (B, T) final advantages; None means not yet known.
+        inherited: (B,) policy tokens of the path before the row's own.
+    """
+
+    keys: tuple[SampleKey, ...]
+    token_ids: Tensor
+    attention_mask: Tensor
+    action_mask: Tensor
+    behavior_logprobs: Tensor
+    inherited: Tensor
+    old_logprobs: Tensor | None = None
+    advantages: Tensor | None = None
+
+    @classmethod
+    def from_samples(cls, samples: Sequence[Sample]) -> Batch:
+        """Pad samples, in order."""
+        if not samples:
+            raise ValueError("a batch needs at least one sample")
+        return cls(
+            keys=tuple(sample.key for sample in samples),
+            token_ids=_pad([sample.token_ids for sample in samples]),
+            attention_mask=_pad([np.ones(len(sample.token_ids), np.bool_) for sample in samples]),
+            action_mask=_pad([sample.own for sample in samples]),
+            behavior_logprobs=_pad([sample.behavior_logprobs for sample in samples]),
+            inherited=torch.tensor([sample.inherited for sample in samples]),
+        )
+
+    @classmethod
+    def concat(cls, parts: Sequence[Batch]) -> Batch:
+        """The rows of several batches, padded to the widest. All must know the same facts."""
+        width = max(part.token_ids.shape[1] for part in parts)
+        joined = {
+            name: torch.cat([_widen(getattr(part, name), width) for part in parts]) for name, _ in parts[0]._tensors()
+        }
+        return replace(parts[0], keys=tuple(key for part in parts for key in part.keys), **joined)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def select(self, rows: ArrayLike | Tensor) -> Batch:
+        """These rows, without columns that are padding in all of them."""
+        index = torch.as_tensor(rows, dtype=torch.long)
+        width = int(self.attention_mask[index].sum(1).max()) if len(index) else 0
+        chosen = {
+            name: value[index][:, :width] if value.dim() == 2 else value[index] for name, value in self._tensors()
+        }
+        return replace(self, keys=tuple(self.keys[row] for row in index.tolist()), **chosen)
+
+    def split(self, max_tokens: int) -> Iterator[Batch]:
+        """Micro-batches of whole rows in order, each at most `max_tokens` padded tokens (but at least one row)."""
+        lengths = self.attention_mask.sum(1).tolist()
+        start, widest = 0, 0
+        for row, length in enumerate(lengths):
+            widest = max(widest, length)
+            if row > start and widest * (row + 1 - start) > max_tokens:
+                yield self.select(range(start, row))
+                start, widest = row, length
+        yield self.select(range(start, len(self)))
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on a device."""
+        return replace(self, **{name: value.to(device) for name, value in self._tensors()})
+
+    def _tensors(self) -> list[tuple[str, Tensor]]:
+        values = [(item.name, getattr(self, item.name)) for item in fields(self)]
+        return [(name, value) for name, value in values if isinstance(value, Tensor)]
+
+
+def group_of(tree: RolloutTree) -> Group:
+    """The tree as the advantage formulas see it: rewards, parents and where branches leave, in policy tokens."""
+    place = {rollout.id: index for index, rollout in enumerate(tree)}
+    inherited = [tree.path_policy_tokens_before(rollout) for rollout in tree]
+    parent = [-1 if rollout.origin is None else place[rollout.origin.parent] for rollout in tree]
+    return Group(
+        rewards=torch.tensor([rollout.reward for rollout in tree]),
+        parent=torch.tensor(parent),
+        branch_at=torch.tensor([before if up >= 0 else -1 for before, up in zip(inherited, parent, strict=True)]),
+        lengths=torch.tensor([b + rollout.own_policy_tokens for b, rollout in zip(inherited, tree, strict=True)]),
+    )
+
+
+def place_on_actions(batch: Batch, values: Sequence[Tensor]) -> Tensor:
+    """Spread per-path values over the batch: row b gets `values[b]`, (policy tokens of the path,), at its own tokens.
+
+    Returns:
+        (B, T), 0 outside `action_mask`.
+    """
+    placed = torch.zeros(batch.token_ids.shape, dtype=values[0].dtype)
+    for row, path_values in enumerate(values):
+        mask = batch.action_mask[row]
+        start = int(batch.inherited[row])
+        placed[row, mask] = path_values[start : start + int(mask.sum())]
+    return placed
+
+
+def _widen(values: Tensor, width: int) -> Tensor:
+    return torch.nn.functional.pad(values, (0, width - values.shape[1])) if values.dim() == 2 else values
+
+
+def _pad(rows: Sequence[NDArray]) -> Tensor:
+    padded = np.zeros((len(rows), max(map(len, rows))), dtype=rows[0].dtype)
+    for index, row in enumerate(rows):
+        padded[index, : len(row)] = row
+    return torch.from_numpy(padded)

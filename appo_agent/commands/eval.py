@@ -1,0 +1,60 @@
+"""`appo eval`: the held-out success of a finished run's policy."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from appo_agent.errors import ConfigError, RunError
+from appo_agent.training.run_dir import RunDir
+
+HELP = "Evaluate the policy of a run on held-out tasks."
+
+
+def run(argv: Sequence[str]) -> int:
+    """Carry out the command. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="appo eval", description=HELP, allow_abbrev=False)
+    parser.add_argument("run", type=Path, help="a run directory")
+    parser.add_argument("--seed", type=int, default=0, help="decides the sampling noise (default: 0)")
+    parser.add_argument("--episodes", type=int, default=1024, help="episodes, one a task (default: 1024)")
+    parser.add_argument("--split", default="test", help="split of the environment (default: test)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(argv)
+    if options.episodes < 1:
+        raise ConfigError(f"--episodes must be at least 1, got {options.episodes}")
+    directory = RunDir.open(options.run)
+    if not (directory.policy / "config.json").is_file():
+        raise RunError(f"{directory.policy} holds no policy yet; finish the run with `appo train --resume {options.run}`")
+
+    from appo_agent.commands.train import load_config
+    from appo_agent.training.build import build_agent
+    from appo_agent.training.run import held_out
+
+    config = load_config(str(directory.config), [])
+    agent = build_agent(config, directory.policy)
+    result = held_out(agent, options.split, options.episodes, options.seed)
+    agent.collector.close()
+    low, high = result.interval
+    if options.json:
+        figures = {
+            "success": result.success,
+            "interval": [low, high],
+            "episodes": result.episodes,
+            "reward": result.reward,
+            "format_errors": result.format_errors,
+            "truncated": result.truncated,
+            "tool_calls": result.tool_calls,
+            "errors": result.errors,
+            "split": options.split,
+            "seed": options.seed,
+        }
+        print(json.dumps(figures))
+    else:
+        print(
+            f"success {result.success:.1%} [{low:.1%}, {high:.1%}] on {result.episodes} {options.split} episodes of "
+            f"{config.env}; reward {result.reward:+.3f}, format errors {result.format_errors:.1%}, "
+            f"{result.tool_calls:.2f} tool calls an episode"
+        )
+    return 0

@@ -1,0 +1,221 @@
+"""The in-process learner: any causal language model in torch, scored and improved on one machine.
+
+Owns the forward over a batch, micro-batches, the optimizer step and the refusal of non-finite updates. The tiny model and
+transformers models share it through `CausalModel`; formulas live in `appo_agent.algorithms`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from appo_agent.algorithms.logprobs import TokenScores, previous_positions, scatter_scores, selected_token_scores
+from appo_agent.algorithms.losses import LossConfig, policy_loss
+from appo_agent.batch import Batch
+from appo_agent.errors import NonFiniteError
+from appo_agent.policies.base import UpdateMetrics
+from appo_agent.training.checkpoint import flatten_optimizer, restore_optimizer
+
+
+class CausalModel(Protocol):
+    """What the learner needs of a model."""
+
+    def hidden_states(self, token_ids: Tensor) -> Tensor:
+        """(B, T) right-padded ids to (B, T, D)."""
+        ...
+
+    def project(self, hidden: Tensor) -> Tensor:
+        """(..., D) to logits (..., V)."""
+        ...
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Parameters under their transformers names."""
+        ...
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW as the policy-gradient updates use it."""
+
+    learning_rate: float = 6e-4
+    """Peak step size, > 0."""
+    warmup_updates: int = 20
+    """Updates over which the step size grows linearly from 0."""
+    beta1: float = 0.9
+    """Decay of the first moment, in [0, 1)."""
+    beta2: float = 0.95
+    """Decay of the second moment, in [0, 1)."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay, >= 0."""
+    gradient_clip: float = 1.0
+    """Largest gradient norm, > 0."""
+    micro_batch_tokens: int = 32_768
+    """Most padded tokens in one forward; only memory depends on it."""
+
+    def __post_init__(self) -> None:
+        if self.learning_rate <= 0 or self.gradient_clip <= 0 or self.micro_batch_tokens < 1:
+            raise ValueError("learning_rate, gradient_clip and micro_batch_tokens must be positive")
+        if self.warmup_updates < 0 or self.weight_decay < 0:
+            raise ValueError("warmup_updates and weight_decay must be 0 or more")
+        if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
+            raise ValueError(f"beta1 and beta2 must be in [0, 1), got {self.beta1} and {self.beta2}")
+
+
+class InProcessLearner:
+    """Scores and updates a model in this process.
+
+    Args:
+        model: the policy.
+        optimizer: its settings.
+        temperature: logits are divided by it in every score, as the sampler does.
+        save: writes the policy as a Hugging Face folder.
+        keep_previous: also hold the weights before the last update (the "lagged" cold start scores with them).
+    """
+
+    def __init__(
+        self,
+        model: CausalModel,
+        optimizer: OptimizerConfig,
+        *,
+        temperature: float,
+        save: Callable[[Path], None],
+        keep_previous: bool = False,
+    ) -> None:
+        self.model = model
+        self._config = optimizer
+        self._temperature = temperature
+        self._save = save
+        self._parameters = dict(model.named_parameters())
+        self._optimizer = torch.optim.AdamW(
+            self._parameters.values(),
+            lr=optimizer.learning_rate,
+            betas=(optimizer.beta1, optimizer.beta2),
+            weight_decay=optimizer.weight_decay,
+        )
+        self._version = 0
+        self._keep_previous = keep_previous
+        self._previous: dict[str, Tensor] | None = None
+
+    @property
+    def version(self) -> int:
+        """Number of updates so far."""
+        return self._version
+
+    @torch.no_grad()
+    def score(self, batch: Batch) -> TokenScores:
+        """Log-probs and entropies (B, T) at the batch's action tokens, 0 elsewhere."""
+        parts = [self._forward(part) for part in batch.split(self._config.micro_batch_tokens)]
+        width = batch.token_ids.shape[1]
+        return TokenScores(
+            torch.cat([_widen(part.logprobs, width) for part in parts]),
+            torch.cat([_widen(part.entropies, width) for part in parts]),
+        )
+
+    @torch.no_grad()
+    def score_previous(self, batch: Batch) -> TokenScores | None:
+        """As `score`, with the weights before the last update; None while there are none."""
+        if self._previous is None:
+            return None
+        current = {name: parameter.detach().clone() for name, parameter in self._parameters.items()}
+        self._load(self._previous)
+        try:
+            return self.score(batch)
+        finally:
+            self._load(current)
+
+    def update(self, batch: Batch, loss: LossConfig) -> UpdateMetrics:
+        """One optimizer step."""
+        self._optimizer.zero_grad(set_to_none=True)
+        totals = torch.zeros(4, dtype=torch.float64)
+        rows, tokens = len(batch), int(batch.action_mask.sum())
+        # Without a KL term a row whose advantages are all zero has no gradient; it still counts in the averages.
+        trained = batch if loss.kl_weight else _with_signal(batch)
+        for part in trained.split(self._config.micro_batch_tokens) if trained is not None else ():
+            if part.old_logprobs is None or part.advantages is None:
+                raise ValueError("update needs a batch with old_logprobs and advantages")
+            scores = self._forward(part)
+            terms = policy_loss(scores.logprobs, part.old_logprobs, part.advantages, part.action_mask, loss)
+            share = len(part) / rows if loss.aggregation == "sequence_mean" else int(part.action_mask.sum()) / tokens
+            (terms.loss * share).backward()
+            totals += torch.tensor([terms.loss, terms.clip_fraction, terms.kl, terms.ratio_deviation]).double() * share
+        return self._apply(totals.tolist())
+
+    def _apply(self, totals: list[float]) -> UpdateMetrics:
+        loss, clip_fraction, kl, deviation = totals
+        norm = float(torch.nn.utils.clip_grad_norm_(self._parameters.values(), self._config.gradient_clip))
+        if not (torch.isfinite(torch.tensor(loss)) and torch.isfinite(torch.tensor(norm))):
+            self._optimizer.zero_grad(set_to_none=True)
+            raise NonFiniteError(
+                f"update {self._version + 1}: loss {loss}, gradient norm {norm}; nothing was applied. Lower the "
+                "learning rate or look at the dumped batch"
+            )
+        if self._keep_previous:
+            self._previous = {name: parameter.detach().clone() for name, parameter in self._parameters.items()}
+        warmup = min(1.0, (self._version + 1) / max(1, self._config.warmup_updates))
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._config.learning_rate * warmup
+        self._optimizer.step()
+        self._version += 1
+        return UpdateMetrics(loss, norm, clip_fraction, kl, deviation)
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """The current weights under their transformers names; views, not copies."""
+        return {name: parameter.detach() for name, parameter in self._parameters.items()}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights, optimizer state and (lagged cold start) the previous weights."""
+        tensors = {f"policy.{name}": value for name, value in self.weights().items()}
+        tensors |= flatten_optimizer(self._optimizer, "optimizer.")
+        if self._previous is not None:
+            tensors |= {f"previous.{name}": value for name, value in self._previous.items()}
+        return tensors
+
+    def load_tensors(self, tensors: Mapping[str, Tensor], version: int) -> None:
+        """Restore what `tensors` gave."""
+        self._load(_without_prefix(tensors, "policy."))
+        restore_optimizer(self._optimizer, tensors, "optimizer.")
+        self._previous = _without_prefix(tensors, "previous.") or None
+        self._version = version
+
+    def save_policy(self, folder: Path) -> None:
+        """Write the policy as a Hugging Face folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._save(folder)
+
+    def _forward(self, batch: Batch) -> TokenScores:
+        hidden = self.model.hidden_states(batch.token_ids)
+        # Logits only where the policy wrote: at a large vocabulary they cost more than the layers.
+        positions = previous_positions(batch.action_mask)
+        logits = self.model.project(hidden.flatten(0, 1)[positions])
+        scores = selected_token_scores(
+            logits, batch.token_ids[batch.action_mask], temperature=self._temperature
+        )
+        return scatter_scores(scores, batch.action_mask)
+
+    @torch.no_grad()
+    def _load(self, weights: Mapping[str, Tensor]) -> None:
+        missing = self._parameters.keys() ^ weights.keys()
+        if missing:
+            raise ValueError(f"weights do not fit the model: {sorted(missing)[:3]} are on one side only")
+        for name, parameter in self._parameters.items():
+            parameter.copy_(weights[name])
+
+
+def _with_signal(batch: Batch) -> Batch | None:
+    if batch.advantages is None:
+        return batch
+    rows = (batch.advantages != 0).any(1).nonzero()[:, 0]
+    return batch.select(rows) if len(rows) else None
+
+
+def _without_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _widen(values: Tensor, width: int) -> Tensor:
+    return torch.nn.functional.pad(values, (0, width - values.shape[1]))

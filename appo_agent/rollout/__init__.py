@@ -1,0 +1,1 @@
+"""Environments and a sampler to rollout trees. No torch."""

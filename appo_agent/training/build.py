@@ -1,0 +1,108 @@
+"""From settings to working parts: environments, tokenizer, model, learner, sampler, collector.
+
+The one place that knows which implementations stand behind the protocols.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import gymnasium
+import torch
+
+import appo_envs  # noqa: F401  (registers the environment ids)
+from appo_agent.errors import ConfigError, did_you_mean
+from appo_agent.policies.learner import InProcessLearner
+from appo_agent.policies.tiny.model import TinyModel
+from appo_agent.policies.tiny.sampler import TinySampler
+from appo_agent.policies.tiny.tokenizer import WordTokenizer
+from appo_agent.rollout.collect import Collector, EnvPool
+from appo_agent.training.config import TrainConfig
+from appo_envs.registration import env_ids
+from appo_envs.seeding import derive_seed
+
+
+@dataclass(frozen=True, eq=False)
+class Agent:
+    """The working parts of a run."""
+
+    model: TinyModel
+    tokenizer: WordTokenizer
+    learner: InProcessLearner
+    sampler: TinySampler
+    collector: Collector
+
+    def push_weights(self) -> None:
+        """Give the learner's weights to the sampler."""
+        self.sampler.set_weights(self.learner.version, self.learner.weights())
+
+
+def env_maker(env_id: str, options: tuple[str, ...]) -> Callable[[], gymnasium.Env]:
+    """A function that makes one environment.
+
+    Raises:
+        ConfigError: unknown id (names the nearest), malformed option, or options that the environment refuses.
+    """
+    if env_id not in env_ids():
+        raise ConfigError(f"env: no environment {env_id!r}{did_you_mean(env_id, env_ids())}; see `appo envs`")
+    keywords = dict(_option(option) for option in options)
+
+    def make() -> gymnasium.Env:
+        return gymnasium.make(env_id, disable_env_checker=True, **keywords)
+
+    try:
+        make().close()
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"env_options: {env_id} does not accept {', '.join(options)}: {error}") from error
+    return make
+
+
+def build_agent(config: TrainConfig, policy_folder: Path | None = None) -> Agent:
+    """Make every part of a run.
+
+    Args:
+        config: the run's settings.
+        policy_folder: load the policy from this Hugging Face folder instead of making a new one.
+    """
+    torch.set_num_threads(config.threads)
+    envs = EnvPool(env_maker(config.env, config.env_options))
+    env = envs.acquire()
+    vocabulary = env.unwrapped.vocabulary
+    envs.release(env)
+    if policy_folder is None:
+        tokenizer = WordTokenizer.from_vocabulary(vocabulary)
+        generator = torch.Generator().manual_seed(derive_seed(config.seed, "weights") % 2**63)
+        model = TinyModel(config.policy, len(tokenizer), generator)
+    else:
+        tokenizer = WordTokenizer.from_folder(policy_folder)
+        model = TinyModel.load(policy_folder)
+
+    def save(folder: Path) -> None:
+        model.save(folder)
+        tokenizer.save(folder)
+
+    learner = InProcessLearner(
+        model,
+        config.optimizer,
+        temperature=config.sampling.temperature,
+        save=save,
+        keep_previous=config.plan.cold_start == "lagged",
+    )
+    sampler = TinySampler(model.config, tokenizer)
+    collector = Collector(envs, tokenizer, config.sampling, config.tool_workers)
+    agent = Agent(model, tokenizer, learner, sampler, collector)
+    agent.push_weights()
+    return agent
+
+
+def _option(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ConfigError(f"env_options: expected name=value, got {text!r}")
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, value

@@ -1,0 +1,95 @@
+"""Everything that a training run can be told: one frozen tree of settings.
+
+Each component's settings live beside the component; this file only joins them. The algorithm's name decides the
+defaults of `plan`, `future`, `advantage` and `loss`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from appo_agent.algorithms.advantages import AdvantageConfig
+from appo_agent.algorithms.future import FutureValue
+from appo_agent.algorithms.losses import LossConfig
+from appo_agent.algorithms.plan import RolloutPlan
+from appo_agent.algorithms.registry import algorithm
+from appo_agent.evaluation import EvaluationConfig
+from appo_agent.policies.learner import OptimizerConfig
+from appo_agent.policies.tiny.model import TinyConfig
+from appo_agent.rollout.episode import SamplingConfig
+from appo_agent.training.sft import ColdStartConfig
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of `appo train`."""
+
+    algorithm: str = "appo"
+    """Name of the algorithm (see `appo algorithms`); decides the defaults of plan, future, advantage and loss."""
+    env: str = "appo/KnowledgeQA-v0"
+    """Gymnasium id of the environment (see `appo envs`)."""
+    env_options: tuple[str, ...] = ()
+    """Keyword arguments of the environment, each written name=value, such as hops=2."""
+    seed: int = 0
+    """All randomness of the run derives from it, 0 or more."""
+    token_budget: int = 600_000
+    """Generated policy tokens after which training ends, branches and failures included; evaluation is not counted."""
+    max_steps: int = 0
+    """Training steps after which training ends; 0: only the budget decides."""
+    prompts_per_step: int = 16
+    """Prompts a training step; a multiple of mini_batches."""
+    mini_batches: int = 4
+    """Optimizer updates a pass over the step's prompts; branches are drawn anew for each."""
+    epochs: int = 1
+    """Passes over the step's rollouts."""
+    tool_workers: int = 0
+    """Threads that run tools. 0: in place and in order, so that the same seed gives the same bytes."""
+    checkpoint_every: int = 10
+    """Training steps between checkpoints, at least 1."""
+    record_every: int = 10
+    """Training steps between recorded rollout trees and transcripts, at least 1."""
+    threads: int = 1
+    """CPU threads of torch; the tiny policy is fastest with 1."""
+    plan: RolloutPlan = field(default_factory=lambda: algorithm("appo").plan)
+    """Which rollouts a prompt gets."""
+    future: FutureValue = field(default_factory=lambda: algorithm("appo").future)
+    """How the future value of a token is computed."""
+    advantage: AdvantageConfig = field(default_factory=lambda: algorithm("appo").advantage)
+    """How credit is assigned."""
+    loss: LossConfig = field(default_factory=lambda: algorithm("appo").loss)
+    """The policy-gradient loss."""
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """The optimizer of the policy-gradient updates."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """How turns are generated."""
+    cold_start: ColdStartConfig = field(default_factory=ColdStartConfig)
+    """Supervised fine-tuning before training."""
+    policy: TinyConfig = field(default_factory=TinyConfig)
+    """Size of the bundled policy."""
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    """When and on what the policy is evaluated."""
+
+    def __post_init__(self) -> None:
+        for name in ("prompts_per_step", "mini_batches", "epochs", "checkpoint_every", "record_every", "threads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("seed", "token_budget", "max_steps", "tool_workers"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
+        if self.prompts_per_step % self.mini_batches:
+            raise ValueError(
+                f"prompts_per_step ({self.prompts_per_step}) must be a multiple of mini_batches ({self.mini_batches})"
+            )
+        algorithm(self.algorithm)
+
+
+def default_config(algorithm_name: str = "appo") -> TrainConfig:
+    """The defaults under one algorithm.
+
+    Raises:
+        ValueError: no such algorithm; names the nearest.
+    """
+    chosen = algorithm(algorithm_name)
+    return TrainConfig(
+        algorithm=chosen.name, plan=chosen.plan, future=chosen.future, advantage=chosen.advantage, loss=chosen.loss
+    )

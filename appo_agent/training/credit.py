@@ -1,0 +1,100 @@
+"""From rewards to per-token advantages: where trees, scores and the advantage formulas meet.
+
+Owns which rows are trained and with what. The formulas are in `algorithms.advantages` and `algorithms.future`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from appo_agent.algorithms.advantages import ESTIMATORS, AdvantageConfig, future_aware
+from appo_agent.algorithms.future import FutureValue, log_future_value
+from appo_agent.algorithms.logprobs import TokenScores
+from appo_agent.batch import Batch, group_of, place_on_actions
+from appo_agent.policies.base import Learner
+from appo_agent.training.step_metrics import StepMetrics
+from appo_agent.types import RolloutTree
+
+
+class Scored(NamedTuple):
+    """Rows with what one forward under pi_theta says about them.
+
+    Attributes:
+        batch: the rows, with `old_logprobs`; `advantages` once credit is assigned.
+        scores: log pi_theta and entropies, (B, T).
+        log_omega: log of the future value, (B, T), not clipped.
+    """
+
+    batch: Batch
+    scores: TokenScores
+    log_omega: Tensor
+
+
+def score(batch: Batch, learner: Learner, future: FutureValue) -> Scored:
+    """Score rows with the current weights. `batch` must hold `old_logprobs`."""
+    if batch.old_logprobs is None:
+        raise ValueError("old_logprobs are not yet known; score the rollouts before the first update")
+    scores = learner.score(batch)
+    return Scored(batch, scores, log_omega(scores.logprobs - batch.old_logprobs, batch, future))
+
+
+def log_omega(log_ratio: Tensor, batch: Batch, future: FutureValue) -> Tensor:
+    """log Omega (eq. 4) of the batch's action tokens, (B, T)."""
+    return log_future_value(
+        log_ratio,
+        batch.action_mask,
+        gamma=future.gamma,
+        distance=future.distance,
+        drop_ratio_above=future.drop_ratio_above,
+    )
+
+
+def assign_credit(
+    trees: Sequence[RolloutTree], scored: Sequence[Scored], config: AdvantageConfig, metrics: StepMetrics
+) -> tuple[Batch, list[Scored]]:
+    """Advantages of every row, and the batch to train on.
+
+    Args:
+        trees: the step's trees; those of the scored rows are complete by now.
+        scored: initial rollouts and, where they were scored, branches.
+        config: estimator, future weighting, and whether branches are trained.
+        metrics: counts groups without signal.
+
+    Returns:
+        The rows to train (initial rollouts; branches too with `train_branches`) and all scored rows with advantages.
+    """
+    members = sorted({key.tree for part in scored for key in part.batch.keys})
+    base = {}
+    for index in members:
+        group = group_of(trees[index])
+        metrics.group(group)
+        values = ESTIMATORS[config.estimator](group)
+        base |= {(index, rollout.id): values[row] for row, rollout in enumerate(trees[index])}
+    credited = [_credit(part, [base[key.tree, key.rollout] for key in part.batch.keys], config) for part in scored]
+    trained = [
+        part.batch.select([row for row, key in enumerate(part.batch.keys) if _is_trained(trees, key, config)])
+        for part in credited
+    ]
+    return Batch.concat([batch for batch in trained if len(batch)]), credited
+
+
+def _credit(part: Scored, base: Sequence[Tensor], config: AdvantageConfig) -> Scored:
+    if part.batch.old_logprobs is None:
+        raise ValueError("old_logprobs are not yet known")
+    advantages = future_aware(
+        place_on_actions(part.batch, base),
+        part.log_omega.exp(),
+        part.scores.logprobs - part.batch.old_logprobs,
+        config,
+    )
+    advantages = torch.where(part.batch.action_mask, advantages, 0.0)
+    return part._replace(batch=replace(part.batch, advantages=advantages))
+
+
+def _is_trained(trees: Sequence[RolloutTree], key: tuple[int, str], config: AdvantageConfig) -> bool:
+    return config.train_branches or trees[key[0]].rollout(key[1]).origin is None

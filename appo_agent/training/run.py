@@ -1,0 +1,241 @@
+"""The life of a run: cold start, evaluation, training, evaluation; checkpoints on the way and resume from any of them.
+
+Owns the order of phases and what a checkpoint holds. Every phase derives its randomness from (seed, names, position), so
+the position is all that a resumed run must know besides tensors.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from appo_agent.analysis.statistics import Interval
+from appo_agent.errors import CheckpointError, NonFiniteError
+from appo_agent.evaluation import EvaluationResult, evaluate
+from appo_agent.training.build import Agent
+from appo_agent.training.checkpoint import Checkpoint, latest_checkpoint, load_checkpoint, save_checkpoint
+from appo_agent.training.config import TrainConfig
+from appo_agent.training.interrupt import StopRequest
+from appo_agent.training.metrics import MetricsLog
+from appo_agent.training.progress import RunProgress
+from appo_agent.training.run_dir import RunDir
+from appo_agent.training.run_files import dump_step, write_curve, write_step_records
+from appo_agent.training.sft import ColdStart
+from appo_agent.training.task_stream import TaskStream
+from appo_agent.training.trainer import StepResult, Trainer
+from appo_envs.seeding import derive_seed
+
+Phase = Literal["cold_start", "train", "done"]
+CHECKPOINTS_KEPT = 2
+
+
+class Interrupted(Exception):
+    """The run stopped at a safe point because somebody asked; its checkpoint is written."""
+
+
+@dataclass
+class Position:
+    """Where a run stands: everything a resume needs besides tensors."""
+
+    phase: Phase = "cold_start"
+    cold_start_steps: int = 0
+    step: int = 0
+    generated_tokens: int = 0
+    version: int = 0
+    before: EvaluationResult | None = None
+    after: EvaluationResult | None = None
+
+    def to_state(self) -> dict[str, Any]:
+        """As JSON-able values."""
+        return asdict(self)
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Position:
+        """The inverse of `to_state`."""
+        results = {name: _result(state[name]) for name in ("before", "after")}
+        return cls(**{**state, **results})
+
+
+@dataclass
+class TrainingRun:
+    """One run of `appo train`.
+
+    Attributes:
+        config: its settings.
+        agent: the working parts.
+        directory: where everything is written.
+        progress: what a person sees.
+        stop: asked after every optimizer step.
+    """
+
+    config: TrainConfig
+    agent: Agent
+    directory: RunDir
+    log: MetricsLog
+    progress: RunProgress
+    stop: StopRequest
+    position: Position = field(default_factory=Position)
+
+    def __post_init__(self) -> None:
+        split = self._env_tasks("train")
+        self._tasks = TaskStream(split, derive_seed(self.config.seed, "train"))
+        demonstrations = TaskStream(split, derive_seed(self.config.seed, "cold start"))
+        agent = self.agent
+        self._cold_start = ColdStart(
+            agent.model,
+            agent.tokenizer,
+            agent.collector.envs,
+            demonstrations,
+            self.config.cold_start,
+            self.config.seed,
+        )
+        self._trainer = Trainer(self.config, agent.collector, agent.sampler, agent.learner)
+
+    def resume(self) -> None:
+        """Go back to the newest checkpoint.
+
+        Raises:
+            CheckpointError: there is none, or it is damaged.
+        """
+        path = latest_checkpoint(self.directory.checkpoints)
+        if path is None:
+            raise CheckpointError(f"{self.directory.path} has no checkpoint yet; start it again in a new directory")
+        self._restore(load_checkpoint(path))
+        self.log.truncate_after(self.position.step)
+
+    def execute(self) -> Position:
+        """Run every phase that is still ahead.
+
+        Raises:
+            Interrupted: `stop` was set; a checkpoint is written.
+            NonFiniteError: an update was refused; the step is dumped.
+        """
+        if self.position.phase == "cold_start":
+            self._run_cold_start()
+            self.position.before = self._evaluate("before", self.config.evaluation.split)
+            self.position.phase = "train"
+            self.checkpoint()
+        if self.position.phase == "train":
+            self._train()
+            self.position.after = self._evaluate("after", self.config.evaluation.split)
+            self.position.phase = "done"
+            self.checkpoint()
+        self.agent.learner.save_policy(self.directory.policy)
+        write_curve(self.directory, self.log, self.position)
+        return self.position
+
+    def checkpoint(self) -> None:
+        """Write where the run stands."""
+        self.position.version = self.agent.learner.version
+        self.position.cold_start_steps = self._cold_start.finished_steps
+        tensors = self.agent.learner.tensors()
+        if self.position.phase == "cold_start":
+            tensors |= self._cold_start.tensors()
+        save_checkpoint(
+            self.directory.checkpoint(self.position.step), tensors, self.position.to_state(), CHECKPOINTS_KEPT
+        )
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        self.position = Position.from_state(checkpoint.state)
+        self.agent.learner.load_tensors(checkpoint.tensors, self.position.version)
+        if self.position.phase == "cold_start":
+            self._cold_start.load_tensors(checkpoint.tensors, self.position.cold_start_steps)
+        self.agent.push_weights()
+
+    def _run_cold_start(self) -> None:
+        total = self.config.cold_start.steps
+        with self.progress.phase("cold start", total) as bar:
+            while not self._cold_start.done:
+                loss = self._cold_start.step()
+                bar.show(self._cold_start.finished_steps, f"loss {loss:.3f}")
+                self._stop_if_asked()
+        self.agent.push_weights()
+
+    def _train(self) -> None:
+        config, position = self.config, self.position
+        start, tokens_before = time.perf_counter(), position.generated_tokens
+        with self.progress.phase("train", config.token_budget) as bar:
+            while not self._budget_spent():
+                result = self._step()
+                rate = (position.generated_tokens - tokens_before) / (time.perf_counter() - start)
+                figures = result.metrics
+                bar.show(
+                    position.generated_tokens,
+                    f"step {position.step}  success {figures['train/success']:.2f}  reward "
+                    f"{figures['train/reward']:+.2f}  {rate:,.0f} tok/s",
+                )
+                if position.step % config.checkpoint_every == 0:
+                    self.checkpoint()
+                self._stop_if_asked()
+
+    def _step(self) -> StepResult:
+        config, position = self.config, self.position
+        tasks = self._tasks.take(position.step * config.prompts_per_step, config.prompts_per_step)
+        started = time.perf_counter()
+        try:
+            result = self._trainer.step(tasks, position.step)
+        except NonFiniteError:
+            dump_step(self.directory, position.step + 1, tasks, self.agent.learner.tensors())
+            raise
+        position.step += 1
+        position.generated_tokens += int(result.metrics["tokens/generated"])
+        metrics = {"tokens/total": position.generated_tokens, **result.metrics}
+        evaluation = config.evaluation
+        if evaluation.validation_episodes and position.step % evaluation.validation_every == 0:
+            found = self._validate()
+            metrics |= {"validation/success": found.success, "validation/reward": found.reward}
+        metrics["seconds/step"] = time.perf_counter() - started
+        self.log.append(position.step, metrics)
+        if position.step % config.record_every == 0 or position.step == 1:
+            write_step_records(self.directory, position.step, result, self.agent.tokenizer)
+        return result
+
+    def _validate(self) -> EvaluationResult:
+        tasks = self._env_tasks("validation")
+        count = min(self.config.evaluation.validation_episodes, len(tasks))
+        seed = derive_seed(self.config.seed, "validation")
+        return evaluate(self.agent.collector, self.agent.sampler, [tasks[i] for i in range(count)], seed)
+
+    def _evaluate(self, name: str, split: str) -> EvaluationResult:
+        self.agent.push_weights()
+        with self.progress.phase(name, 1) as bar:
+            result = held_out(self.agent, split, self.config.evaluation.episodes, self.config.seed)
+            low, high = result.interval
+            bar.show(1, f"success {result.success:.3f} [{low:.3f}, {high:.3f}] on {result.episodes} {split} episodes")
+        return result
+
+    def _env_tasks(self, split: str) -> Any:
+        return env_tasks(self.agent, split)
+
+    def _budget_spent(self) -> bool:
+        limit = self.config.max_steps
+        return self.position.generated_tokens >= self.config.token_budget or (0 < limit <= self.position.step)
+
+    def _stop_if_asked(self) -> None:
+        if self.stop:
+            self.checkpoint()
+            raise Interrupted
+
+
+def env_tasks(agent: Agent, split: str) -> Any:
+    """The tasks of a split of the agent's environment."""
+    env = agent.collector.envs.acquire()
+    tasks = env.unwrapped.tasks(split)
+    agent.collector.envs.release(env)
+    return tasks
+
+
+def held_out(agent: Agent, split: str, episodes: int, seed: int) -> EvaluationResult:
+    """Evaluate on the first tasks of a split, the same ones whatever the run."""
+    tasks = env_tasks(agent, split)
+    chosen = [tasks[index] for index in range(min(episodes, len(tasks)))]
+    return evaluate(agent.collector, agent.sampler, chosen, derive_seed(seed, "evaluation", split))
+
+
+def _result(state: Mapping[str, Any] | None) -> EvaluationResult | None:
+    if state is None:
+        return None
+    result = EvaluationResult(**state)
+    return replace(result, interval=Interval(*result.interval))
