@@ -1,0 +1,41 @@
+"""What a task is: one question with its gold answer.
+
+Owns the value alone; `source.py` says where tasks come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One question with its gold answer.
+
+    Attributes:
+        id: unique in its source, from the data to the report; the source rebuilds the task from it.
+        prompt: the question as the model reads it.
+        answer: the gold answer. Graders see it; observations and `info` never hold it.
+        metadata: what else is known, such as the evidence; copied and read-only. Not part of the hash.
+
+    Raises:
+        ValueError: the id or the prompt is empty.
+    """
+
+    id: str
+    prompt: str
+    answer: str
+    metadata: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if not self.id or not self.prompt:
+            raise ValueError(
+                f"a task needs an id and a prompt, got id {self.id!r} and prompt {self.prompt!r}"
+            )
+        object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
+
+    def __reduce__(self) -> tuple[type[Task], tuple[str, str, str, dict[str, object]]]:
+        # A mapping proxy cannot be pickled, and tasks travel between processes.
+        return Task, (self.id, self.prompt, self.answer, dict(self.metadata))

@@ -1,0 +1,76 @@
+"""What a tool is.
+
+Owns the protocol that every tool follows. Parsing calls, cutting long results and counting belong to the environment;
+what a tool does belongs to the tools.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from appo_envs.tasks.task import Task
+
+ToolSchema = Mapping[str, object]
+"""A function description as the OpenAI chat API takes it: {"type": "function", "function": {...}}."""
+
+
+class Tool(Protocol):
+    """Something that a model can call. One tool belongs to one environment and to one thread at a time.
+
+    Every call has one text argument, the only property in the schema's parameters. A tool that may hang limits its own
+    time: the environment waits for it.
+    """
+
+    @property
+    def name(self) -> str:
+        """The word by which the model calls the tool: lower-case letters, digits and underscores."""
+        ...
+
+    @property
+    def schema(self) -> ToolSchema:
+        """The tool's description for chat templates and APIs."""
+        ...
+
+    def reset(self, task: Task) -> None:
+        """Begin an episode: forget everything and get ready for this task, without starting anything costly."""
+        ...
+
+    def call(self, text: str, /) -> str:
+        """Do what the model asks.
+
+        Args:
+            text: the argument, exactly as the model wrote it between its tags; may be any string.
+
+        Returns:
+            The result for the model; the environment cuts what is too long.
+
+        Raises:
+            ToolError: it cannot be done; the message is shown to the model and the episode goes on.
+            EnvError: the tool itself broke (a `SandboxError`, say); the episode is lost.
+        """
+        ...
+
+    def snapshot(self) -> object | None:
+        """The tool's state as a handle that nothing changes any more, though the tool goes on and closes.
+
+        Returns None while nothing but `reset` has happened since the start of the episode, and always for a tool
+        without state. What a handle holds (a process, a file) is freed with the last reference to it. Two snapshots
+        with no call between them should be the same object.
+        """
+        ...
+
+    def restore(self, state: object | None, /) -> None:
+        """Go back to a snapshot of this or of another tool of the same kind; None is the state after `reset`.
+
+        The environment calls `reset` with the snapshot's task just before. A handle may be restored many times.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back everything the tool itself holds. Snapshots live on. Closing twice is fine."""
+        ...
+
+
+ToolMaker = Callable[[], Tool]
+"""Makes one tool; a class whose arguments all have defaults is one. Each environment and each fork makes its own."""
