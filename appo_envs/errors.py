@@ -1,7 +1,8 @@
 """The kinds of failure that the environments tell apart.
 
-A tool that fails says so to the model (`ToolError`). An environment that breaks ends one episode (`EnvError`). A wrong
-argument or a wrong order of calls is the caller's bug: `ValueError`, `TypeError` or gymnasium's own errors.
+A tool that fails says so to the model (`ToolError`). An environment that breaks ends one episode
+(`EnvError`). A wrong argument or a wrong order of calls is the caller's bug: `ValueError`, `TypeError` or
+gymnasium's own errors.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 class ToolError(Exception):
     """A tool cannot do what it was asked to; the message is text for the model.
 
-    Raised by tools, caught by the environment, which shows the message as the call's result. Keep it short, and say
-    what the model can do better.
+    Raised by tools, caught by the environment, which shows the message as the call's result. Keep it short,
+    and say what the model can do better.
     """
 
 

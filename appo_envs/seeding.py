@@ -12,8 +12,8 @@ from hashlib import blake2b
 def derive_seed(seed: int, *names: int | str) -> int:
     """A seed for one part of a run, unrelated to the seeds of all other parts.
 
-    The 63-bit BLAKE2b hash of the seed and the names. It is the same in every process, version and platform. Names
-    are kept apart, and 1 differs from "1".
+    The 63-bit BLAKE2b hash of the seed and the names. It is the same in every process, version and platform.
+    Names are kept apart, and 1 differs from "1".
 
     Args:
         seed: the seed of the whole; any integer, numpy's included.

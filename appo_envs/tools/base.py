@@ -1,25 +1,57 @@
 """What a tool is.
 
-Owns the protocol that every tool follows. Parsing calls, cutting long results and counting belong to the environment;
-what a tool does belongs to the tools.
+Owns the protocol that every tool follows. Parsing calls, cutting long results and counting belong to the
+environment; what a tool does belongs to the tools.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Literal, Protocol, TypedDict
 
 from appo_envs.tasks.task import Task
 
-ToolSchema = Mapping[str, object]
-"""A function description as the OpenAI chat API takes it: {"type": "function", "function": {...}}."""
+
+class FunctionSchema(TypedDict):
+    """What a function is called, what it does, and a JSON Schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, object]
+
+
+class ToolSchema(TypedDict):
+    """A function description as the OpenAI chat API takes it."""
+
+    type: Literal["function"]
+    function: FunctionSchema
+
+
+def tool_schema(name: str, description: str, *, argument: str, argument_description: str) -> ToolSchema:
+    """The schema of a tool with its one text argument.
+
+    Args:
+        name: the tool's name.
+        description: what it does, for the model: a sentence or two.
+        argument: name of the argument.
+        argument_description: what to write for it.
+    """
+    properties = {argument: {"type": "string", "description": argument_description}}
+    return {
+        "type": "function",
+        "function": {
+            "name": name,
+            "description": description,
+            "parameters": {"type": "object", "properties": properties, "required": [argument]},
+        },
+    }
 
 
 class Tool(Protocol):
     """Something that a model can call. One tool belongs to one environment and to one thread at a time.
 
-    Every call has one text argument, the only property in the schema's parameters. A tool that may hang limits its own
-    time: the environment waits for it.
+    Every call has one text argument, the only property in the schema's parameters. The environment waits for
+    a call to return, so a tool that may hang limits its own time.
     """
 
     @property
@@ -33,7 +65,7 @@ class Tool(Protocol):
         ...
 
     def reset(self, task: Task) -> None:
-        """Begin an episode: forget everything and get ready for this task, without starting anything costly."""
+        """Begin an episode: forget everything, get ready for this task, and start nothing costly yet."""
         ...
 
     def call(self, text: str, /) -> str:
@@ -54,16 +86,17 @@ class Tool(Protocol):
     def snapshot(self) -> object | None:
         """The tool's state as a handle that nothing changes any more, though the tool goes on and closes.
 
-        Returns None while nothing but `reset` has happened since the start of the episode, and always for a tool
-        without state. What a handle holds (a process, a file) is freed with the last reference to it. Two snapshots
-        with no call between them should be the same object.
+        Returns None while nothing but `reset` has happened since the start of the episode, and always for a
+        tool without state. What a handle holds (a process, a file) is freed with the last reference to it.
+        Two snapshots with no call between them should be the same object.
         """
         ...
 
     def restore(self, state: object | None, /) -> None:
         """Go back to a snapshot of this or of another tool of the same kind; None is the state after `reset`.
 
-        The environment calls `reset` with the snapshot's task just before. A handle may be restored many times.
+        The environment calls `reset` with the snapshot's task just before. A handle may be restored many
+        times.
         """
         ...
 
@@ -73,4 +106,4 @@ class Tool(Protocol):
 
 
 ToolMaker = Callable[[], Tool]
-"""Makes one tool; a class whose arguments all have defaults is one. Each environment and each fork makes its own."""
+"""Makes one tool; a class that needs no arguments is one. Each environment and each fork makes its own."""
