@@ -83,26 +83,6 @@ def parse_config(
     return _build(default, "", values, chosen)
 
 
-def written_value(key: str, argv: Sequence[str], toml: Path | None = None) -> str | None:
-    """What file and flags say about one setting, before the defaults of the others are known.
-
-    Args:
-        key: dotted, with underscores.
-        argv: the flags.
-        toml: the file.
-
-    Returns:
-        The value as written, its items joined by spaces; None when neither mentions the setting.
-
-    Raises:
-        ConfigError: the file or the flags cannot be read.
-    """
-    written = [] if toml is None else list(_from_toml(toml))
-    written += _from_argv([word for word in argv if word not in ("-h", "--help")])
-    found = [" ".join(assignment.tokens) for assignment in written if assignment.key == key]
-    return found[-1] if found else None
-
-
 def to_toml(config: DataclassInstance) -> str:
     """Every setting as TOML, groups as tables; `parse_config` reads it back to an equal configuration.
 

@@ -26,6 +26,7 @@ CHECKPOINT_VERSION = 1
 """Layout of the directory; other versions are refused."""
 
 _TENSORS, _STATE, _MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
+_ASIDE = ".replaced"
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +93,14 @@ def load_checkpoint(directory: Path) -> Checkpoint:
 
 
 def latest_checkpoint(checkpoints: Path) -> Path | None:
-    """The checkpoint of the highest step in a run's `checkpoints` folder, or None. It is not verified."""
+    """The checkpoint of the highest step in a run's `checkpoints` folder, or None. It is not verified.
+
+    A checkpoint that a crash left moved aside while it was being replaced is moved back first.
+    """
+    for aside in checkpoints.glob(f".step_*{_ASIDE}"):
+        target = aside.with_name(aside.name.removeprefix(".").removesuffix(_ASIDE))
+        if not target.exists():
+            aside.rename(target)
     found = _checkpoints_in(checkpoints)
     return found[-1] if found else None
 
@@ -178,7 +186,7 @@ def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _replace_directory(source: Path, target: Path) -> None:
     # A directory cannot be renamed over another one, so a checkpoint written twice first moves aside.
-    aside = target.with_name(f".{target.name}.replaced")
+    aside = target.with_name(f".{target.name}{_ASIDE}")
     shutil.rmtree(aside, ignore_errors=True)
     if target.exists():
         target.rename(aside)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appo_agent.commands.parse import parse_config, to_toml, written_value
+from appo_agent.commands.parse import parse_config, to_toml
 from appo_agent.errors import ConfigError, did_you_mean
 
 
@@ -242,14 +242,6 @@ _numbers = st.floats(allow_nan=False)
 def test_toml_round_trip_is_exact(config: Run, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = _toml(tmp_path_factory.getbasetemp(), to_toml(config))
     assert parse_config(Run, Run(), [], path) == config
-
-
-def test_one_setting_can_be_read_before_the_others(tmp_path: Path) -> None:
-    path = _toml(tmp_path, 'name = "in file"\n')
-    assert written_value("name", ["--other", "1", "--help"], path) == "in file"
-    assert written_value("name", ["--name", "flag"], path) == "flag"
-    assert written_value("advantage.cold_start", ["--advantage.cold-start=lagged"]) == "lagged"
-    assert written_value("seed", [], path) is None
 
 
 def test_settings_documented_by_strings_below_them_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -75,6 +75,27 @@ def test_checkpoint_written_twice_is_the_second(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["step_000001"]
 
 
+@pytest.mark.parametrize("crash_at", range(2))
+def test_crash_while_replacing_leaves_the_old_or_the_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crash_at: int
+) -> None:
+    directory = _save(tmp_path, 1)
+    calls = iter(range(100))
+    rename = Path.rename
+
+    def crash(self: Path, target: Path) -> Path:
+        if next(calls) == crash_at:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", crash)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(directory, {}, {"again": True})
+    monkeypatch.undo()
+    assert latest_checkpoint(tmp_path) == directory
+    assert load_checkpoint(directory).state == {"step": 1}
+
+
 def test_latest_checkpoint_is_ordered_by_number_and_ignores_unfinished_ones(tmp_path: Path) -> None:
     assert latest_checkpoint(tmp_path / "none") is None
     for name in ("step_999999", "step_1000000", ".step_2000000.partial"):
