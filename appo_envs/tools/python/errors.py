@@ -1,0 +1,12 @@
+"""What can go wrong with a Python session besides the code in it."""
+
+from __future__ import annotations
+
+from appo_envs.errors import SandboxError
+
+
+class SessionClosed(SandboxError):
+    """The session, or the snapshot, was closed before."""
+
+
+__all__ = ["SandboxError", "SessionClosed"]

@@ -1,0 +1,145 @@
+"""Forking a session's process, seen from the trainer.
+
+Owns the handshake: n channels go in, every fork greets on its own, gets its surroundings and a second channel
+that its parent never held, and greets again on that one. What the fork does meanwhile is in `sandbox.worker`.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import ExitStack
+
+from .errors import SandboxError
+from .process import Identity, ProcessLost, SessionProcess
+from .sandbox.wire import (
+    Failed,
+    Fork,
+    Forked,
+    Hello,
+    Packet,
+    Proceed,
+    ProtocolError,
+    channel_pair,
+    close_all,
+    decode,
+    receive,
+    send,
+)
+
+_FORK_SECONDS = 10.0
+# Every fork costs the parent a descriptor while it is made.
+_MOST_AT_ONCE = 32
+
+
+class ForkFailed(SandboxError):
+    """Not all forks could be made, and none is left. The parent lives on unless it misbehaved."""
+
+
+class _Unborn(Exception):
+    """A fork ended, or could not set itself up, before its second greeting."""
+
+
+def fork_process(parent: SessionProcess, count: int) -> list[SessionProcess]:
+    """Fork `parent` `count` times.
+
+    Raises:
+        ForkFailed: not all forks could be made; the parent is ended if it broke the protocol.
+        ProcessLost: the parent had ended before, or ended meanwhile.
+    """
+    forks: list[SessionProcess] = []
+    try:
+        while len(forks) < count:
+            forks += _fork_batch(parent, min(_MOST_AT_ONCE, count - len(forks)))
+    except (ForkFailed, ProcessLost):
+        _end_all(forks)
+        raise
+    return forks
+
+
+def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
+    nursery = parent.nursery
+    deadline = time.monotonic() + _FORK_SECONDS
+    forks: list[SessionProcess] = []
+    with parent.lock, ExitStack() as opened:
+        pairs = [channel_pair() for _ in range(count)]
+        for end in (end for pair in pairs for end in pair):
+            opened.enter_context(end)
+        scratches = [nursery.new_scratch() for _ in pairs]
+        number = parent.next_number()
+        try:
+            with nursery.permit(parent.identity.pid, count):
+                parent.ask(Fork(number, scratches), tuple(theirs.fileno() for _, theirs in pairs))
+                for _, theirs in pairs:
+                    theirs.close()
+                for (ours, _), scratch in zip(pairs, scratches, strict=True):
+                    forks.append(_welcome(ours, scratch, parent, deadline))
+                for fork in forks:
+                    _second_greeting(fork, deadline)
+            _check_count(parent.answer(Forked, number, deadline), count)
+        except _Unborn as trouble:
+            _end_all(forks)
+            nursery.sweep()
+            told = parent.answer(Forked, number, deadline).error
+            raise ForkFailed(told or str(trouble)) from trouble
+        except (ProtocolError, OSError) as error:
+            _end_all([parent, *forks])
+            nursery.sweep()
+            raise ForkFailed(f"a fork broke the protocol, its parent was ended: {error}") from error
+        except ProcessLost:
+            _end_all(forks)
+            nursery.sweep()
+            raise
+    return forks
+
+
+def _check_count(forked: Forked, count: int) -> None:
+    if forked.made != count:
+        raise ProtocolError(f"the parent counted {forked.made} forks, {count} greeted")
+
+
+def _welcome(first: socket.socket, scratch: str, parent: SessionProcess, deadline: float) -> SessionProcess:
+    """Take the first greeting, furnish the fork's surroundings and send it its own channel."""
+    packet = _greeting(first, 1, deadline)
+    pid = packet.pid
+    if pid is None or pid in parent.nursery.live:
+        raise ProtocolError(f"a greeting came from process {pid}, which is no new fork")
+    ours, theirs = channel_pair()
+    with theirs:
+        process = SessionProcess(ours, Identity(pid, scratch, max(0, parent.threads - 1)), parent.nursery)
+        try:
+            files = parent.nursery.furnish(process.pidfd)
+            send(first, Proceed(files), (theirs.fileno(),))
+        except (ProtocolError, OSError):
+            process.end()
+            raise
+    return process
+
+
+def _second_greeting(process: SessionProcess, deadline: float) -> None:
+    packet = _greeting(process.channel, 2, deadline)
+    if packet.pid != process.identity.pid:
+        raise ProtocolError(f"process {packet.pid} greeted in the place of {process.identity.pid}")
+    process.channel.settimeout(None)
+
+
+def _greeting(channel: socket.socket, stage: int, deadline: float) -> Packet:
+    channel.settimeout(max(0.001, deadline - time.monotonic()))
+    try:
+        packet = receive(channel)
+    except TimeoutError:
+        raise _Unborn("a fork did not greet in time") from None
+    if not packet.data:
+        raise _Unborn("a fork ended before it greeted")
+    close_all(packet.descriptors)
+    message = decode(packet.data, Hello, Failed)
+    if isinstance(message, Failed):
+        raise _Unborn(message.reason)
+    if message.stage != stage or packet.descriptors:
+        raise ProtocolError(f"expected greeting {stage} alone, got {message} and {packet.descriptors}")
+    return packet
+
+
+def _end_all(processes: list[SessionProcess]) -> None:
+    for process in processes:
+        process.end()

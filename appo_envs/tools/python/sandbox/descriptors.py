@@ -1,0 +1,63 @@
+"""Open descriptors across a fork: cutting the shared ones, opening files again.
+
+A forked process shares pipes, sockets and file offsets with its parent; two branches of an episode must share
+nothing. Owns both halves of putting that right in the child. Which files to open again comes from
+`workplace`.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+from collections.abc import Sequence
+
+from .wire import OpenFile
+
+# 0, 1 and 2 are the null device in every session, 3 is its channel to the trainer.
+CHANNEL = 3
+FIRST_FREE = 4
+# Flags that only matter when a file is first made.
+_CREATING = os.O_CREAT | os.O_EXCL | os.O_TRUNC
+
+
+def move_descriptor(number: int, target: int) -> None:
+    """Give an open descriptor another number, closing what had that number before."""
+    if number != target:
+        os.dup2(number, target, inheritable=False)
+        os.close(number)
+
+
+def open_descriptors(limit: int) -> list[int]:
+    """The numbers from FIRST_FREE up to `limit` that are open, found without /proc in one system call."""
+    poll = select.poll()
+    for number in range(FIRST_FREE, limit):
+        poll.register(number, 0)
+    closed = {number for number, event in poll.poll(0) if event & select.POLLNVAL}
+    return [number for number in range(FIRST_FREE, limit) if number not in closed]
+
+
+def cut_shared(limit: int) -> None:
+    """Replace every pipe, socket and event object by the null device: reading it gives end of file."""
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for number in open_descriptors(limit):
+        kind = os.fstat(number).st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind) or stat.S_ISCHR(kind)):
+            os.dup2(null, number, inheritable=False)
+    os.close(null)
+
+
+def reopen(files: Sequence[OpenFile]) -> None:
+    """Open files again under their old numbers, at their old offsets.
+
+    Raises:
+        OSError: a file cannot be opened.
+    """
+    for file in files:
+        fresh = os.open(file.path, (file.flags & ~_CREATING) | os.O_CLOEXEC)
+        if file.offset:
+            os.lseek(fresh, file.offset, os.SEEK_SET)
+        os.dup2(fresh, file.descriptor, inheritable=False)
+        os.close(fresh)
+        if file.deleted:
+            os.unlink(file.path)

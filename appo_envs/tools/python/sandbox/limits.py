@@ -1,0 +1,35 @@
+"""Resource limits of one session's process (setrlimit).
+
+Owns the list of limits. They bound a process from inside the kernel; what they cannot bound (all sessions'
+memory together, files below /tmp) is in `memory` and `private_tmp`.
+"""
+
+from __future__ import annotations
+
+import resource
+
+from .settings import Limits
+
+_MIB = 1 << 20
+_STACK_BYTES = 16 * _MIB
+
+
+def apply_limits(limits: Limits) -> None:
+    """Lower this process's limits for good, soft and hard alike.
+
+    Raises:
+        OSError: the system refuses a limit.
+        ValueError: the trainer's own hard limit is below what is asked for.
+    """
+    for kind, value in (
+        (resource.RLIMIT_AS, limits.memory_mb * _MIB),
+        (resource.RLIMIT_STACK, _STACK_BYTES),
+        (resource.RLIMIT_FSIZE, limits.tmp_mb * _MIB),
+        (resource.RLIMIT_NOFILE, limits.open_files),
+        (resource.RLIMIT_CPU, limits.cpu_seconds),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_MEMLOCK, 0),
+    ):
+        _, hard = resource.getrlimit(kind)
+        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (bound, bound))

@@ -1,0 +1,125 @@
+"""What a caller may choose about Python sessions.
+
+Owns the frozen settings and their checks. Which isolation features a machine offers is found by `probe`; what
+a limit does in the kernel is in `limits`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+
+ISOLATED = "isolated"
+NONE = "none"
+
+DEFAULT_PRELOAD = (
+    "math",
+    "cmath",
+    "random",
+    "re",
+    "json",
+    "string",
+    "datetime",
+    "itertools",
+    "functools",
+    "collections",
+    "heapq",
+    "bisect",
+    "fractions",
+    "decimal",
+    "statistics",
+    "numpy",
+    "sympy",
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one session may use; every value is at least 1.
+
+    Attributes:
+        memory_mb: address space of the session's process, MiB.
+        tmp_mb: bytes below /tmp, and the size of one file, MiB.
+        tmp_files: files and folders below /tmp.
+        cpu_seconds: processor time over the life of the session's process, seconds.
+        threads: threads alive at once, the main one included.
+        open_files: descriptors open at once.
+        output_chars: characters kept of the standard output, and of the value's repr, of one call.
+        error_chars: characters kept of the traceback of one call.
+        code_chars: characters of code that one call accepts.
+    """
+
+    memory_mb: int = 2048
+    tmp_mb: int = 64
+    tmp_files: int = 4096
+    cpu_seconds: int = 600
+    threads: int = 32
+    open_files: int = 256
+    output_chars: int = 20_000
+    error_chars: int = 4_000
+    code_chars: int = 65_536
+
+    def __post_init__(self) -> None:
+        for limit in dataclasses.fields(self):
+            value = getattr(self, limit.name)
+            if type(value) is not int or value < 1:
+                raise ValueError(f"Limits.{limit.name} must be an int of at least 1, got {value!r}")
+
+
+@dataclass(frozen=True)
+class PythonSettings:
+    """How Python sessions are started; sessions with equal settings share one template process.
+
+    Attributes:
+        isolation: "isolated", or "none" for plain processes with limits only, which trusted code alone should
+            run in. preload: modules imported once in the template, so that every session has them at no cost.
+            paths: folders put on the sessions' module search path, before the trainer's site-packages;
+            readable inside. timeout: seconds that a call may run when the call names no other time. grace:
+            seconds between the soft time-out, which keeps the state, and the hard one, which kills.
+            start_seconds: seconds that the template may take to start, its imports included. limits: what one
+            session may use.
+    """
+
+    isolation: str = NONE
+    preload: tuple[str, ...] = DEFAULT_PRELOAD
+    paths: tuple[str, ...] = ()
+    timeout: float = 10.0
+    grace: float = 0.5
+    start_seconds: float = 60.0
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.isolation not in (ISOLATED, NONE):
+            raise ValueError(f'isolation must be "{ISOLATED}" or "{NONE}", got {self.isolation!r}')
+        for name in ("timeout", "grace", "start_seconds"):
+            check_seconds(name, getattr(self, name))
+        for name in ("preload", "paths"):
+            values = getattr(self, name)
+            if type(values) is not tuple or not all(isinstance(value, str) for value in values):
+                raise ValueError(f"{name} must be a tuple of strings, got {values!r}")
+
+
+def check_seconds(name: str, seconds: float) -> float:
+    """Return `seconds` when it is a finite number above zero.
+
+    Raises:
+        ValueError: it is zero, negative, infinite or no number.
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < float("inf"):
+        raise ValueError(f"{name} must be a finite number of seconds above 0, got {seconds!r}")
+    return float(seconds)
+
+
+def encode_settings(settings: PythonSettings) -> str:
+    """The settings as JSON text for the template's first message."""
+    return json.dumps(dataclasses.asdict(settings))
+
+
+def decode_settings(text: str) -> PythonSettings:
+    """The inverse of `encode_settings`; JSON knows no tuples, so they are made again here."""
+    values = json.loads(text)
+    limits = Limits(**values.pop("limits"))
+    for name in ("preload", "paths"):
+        values[name] = tuple(values[name])
+    return PythonSettings(limits=limits, **values)

@@ -1,0 +1,261 @@
+"""The words that the trainer, the template and the sessions exchange, and how a word becomes a packet.
+
+One message is one SOCK_SEQPACKET packet of UTF-8 JSON: `["Kind", field, ...]`. The trainer reads what
+model-written code may have forged, so `decode` accepts exactly the declared kinds, numbers of fields and
+types, and nothing else. Who sent a packet is the kernel's word (SCM_CREDENTIALS), never the message's. What
+the messages cause is up to `worker`, `template` and the trainer's `process`.
+"""
+
+import array
+import json
+import os
+import socket
+import struct
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar, get_args
+
+MAX_PACKET = 400 * 1024
+MAX_DESCRIPTORS = 64
+_CREDENTIALS = struct.Struct("iII")
+_ANCILLARY = socket.CMSG_SPACE(4 * MAX_DESCRIPTORS) + socket.CMSG_SPACE(_CREDENTIALS.size)
+
+
+class ProtocolError(Exception):
+    """A packet that the protocol does not allow: malformed, oversized, or of the wrong kind or sender."""
+
+
+class OpenFile(NamedTuple):
+    """A descriptor that a fork must open again on its own copy of the file.
+
+    `deleted` says that the path is a stand-in for a file without a name, to be removed once it is open.
+    """
+
+    descriptor: int
+    path: str
+    flags: int
+    offset: int
+    deleted: bool
+
+
+class Configure(NamedTuple):
+    """Trainer to template, first: the settings, and the folders of installed packages."""
+
+    settings: str
+    site_folders: list[str]
+    scratch: str
+
+
+class Ready(NamedTuple):
+    """Template or session to trainer: it is set up."""
+
+    note: str
+
+
+class Failed(NamedTuple):
+    """Template or session to trainer: it cannot start; the text says why."""
+
+    reason: str
+
+
+class Spawn(NamedTuple):
+    """Trainer to template: fork a session that works in `scratch`; its channel comes along."""
+
+    number: int
+    scratch: str
+
+
+class Done(NamedTuple):
+    """Template to trainer: the request was carried out."""
+
+    number: int
+
+
+class Run(NamedTuple):
+    """Trainer to session: run this code; the soft time-out in seconds."""
+
+    number: int
+    code: str
+    seconds: float
+
+
+class Ran(NamedTuple):
+    """Session to trainer: what the code did. All of it is a claim by the session."""
+
+    number: int
+    stdout: str
+    value: str | None
+    error: str | None
+    timed_out: bool
+    threads: int
+
+
+class Fork(NamedTuple):
+    """Trainer to session: fork once for each of the channels that come along."""
+
+    number: int
+    scratches: list[str]
+
+
+class Forked(NamedTuple):
+    """Session to trainer: how many forks were made, and what stopped the rest."""
+
+    number: int
+    made: int
+    error: str | None
+
+
+class Hello(NamedTuple):
+    """New fork to trainer; `stage` is 1 on the channel from its parent and 2 on its own."""
+
+    stage: int
+
+
+class Proceed(NamedTuple):
+    """Trainer to new fork: your surroundings are ready; open these files again."""
+
+    files: list[OpenFile]
+
+
+Message = Configure | Ready | Failed | Spawn | Done | Run | Ran | Fork | Forked | Hello | Proceed
+M = TypeVar("M", bound=Message)
+
+
+class Packet(NamedTuple):
+    """One received packet: its bytes (none at the end of the stream), descriptors, sender's process id."""
+
+    data: bytes
+    descriptors: list[int]
+    pid: int | None
+
+
+def _open_files(value: object) -> list[OpenFile]:
+    if type(value) is not list:
+        raise TypeError("expected a list of open files")
+    for item in value:
+        if type(item) is not list or [type(part) for part in item] != [int, str, int, int, bool]:
+            raise TypeError("expected [descriptor, path, flags, offset, deleted]")
+    return [OpenFile(*item) for item in value]
+
+
+def _exactly(*allowed: type) -> Callable[[object], object]:
+    # isinstance() would take True for an int.
+    def check(value: object) -> object:
+        if type(value) not in allowed:
+            raise TypeError(f"expected {allowed}")
+        return value
+
+    return check
+
+
+def _texts(value: object) -> object:
+    if type(value) is not list or any(type(item) is not str for item in value):
+        raise TypeError("expected a list of texts")
+    return value
+
+
+_READERS: dict[object, Callable[[object], object]] = {
+    int: _exactly(int),
+    float: _exactly(int, float),
+    bool: _exactly(bool),
+    str: _exactly(str),
+    str | None: _exactly(str, type(None)),
+    list[str]: _texts,
+    list[OpenFile]: _open_files,
+}
+_FIELDS = {
+    kind: tuple(_READERS[part] for part in kind.__annotations__.values()) for kind in get_args(Message)
+}
+
+
+def encode(message: Message) -> bytes:
+    """A message as the bytes of one packet.
+
+    Lone surrogates, which model-written text may hold, pass through unharmed.
+
+    Raises:
+        ProtocolError: the packet would be longer than MAX_PACKET.
+    """
+    text = json.dumps([type(message).__name__, *message], ensure_ascii=False)
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) > MAX_PACKET:
+        raise ProtocolError(
+            f"a {type(message).__name__} message may have {MAX_PACKET} bytes, this one has {len(data)}"
+        )
+    return data
+
+
+def decode(data: bytes, *kinds: type[M]) -> M:
+    """The message in a packet, which must be one of `kinds`.
+
+    Raises:
+        ProtocolError: the bytes are no JSON, or another message, or have missing, extra or mistyped fields.
+    """
+    try:
+        parts = json.loads(data.decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"expected a JSON message, got {data[:80]!r}") from error
+    kind = next((kind for kind in kinds if type(parts) is list and parts[:1] == [kind.__name__]), None)
+    if kind is None:
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise ProtocolError(f"expected {names}, got {data[:80]!r}")
+    readers = _FIELDS[kind]
+    if len(parts) != len(readers) + 1:
+        raise ProtocolError(f"{kind.__name__} has {len(readers)} fields, got {data[:80]!r}")
+    try:
+        return kind._make([read(value) for read, value in zip(readers, parts[1:], strict=True)])
+    except TypeError as error:
+        raise ProtocolError(f"{error} in {kind.__name__}, got {data[:80]!r}") from error
+
+
+def channel_pair() -> tuple[socket.socket, socket.socket]:
+    """A connected pair of packet sockets; the first end learns who writes to the second."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in (ours, theirs):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_PACKET)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    return ours, theirs
+
+
+def send(end: socket.socket, message: Message, descriptors: Sequence[int] = ()) -> None:
+    """Send one message, with copies of open descriptors.
+
+    Raises:
+        ProtocolError: the message is too long for a packet.
+        BlockingIOError: the socket does not block and its other side does not read.
+        OSError: the other side is gone.
+    """
+    data = encode(message)
+    if descriptors:
+        rights = array.array("i", descriptors)
+        end.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+    else:
+        end.send(data)
+
+
+def receive(end: socket.socket) -> Packet:
+    """Wait for one packet. The caller owns the descriptors in it.
+
+    Raises:
+        ProtocolError: the packet or its ancillary part was longer than allowed; its descriptors are closed.
+        OSError: reading failed.
+    """
+    data, ancillary, flags, _ = end.recvmsg(MAX_PACKET, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
+    descriptors: list[int] = []
+    pid = None
+    for level, kind, payload in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            numbers = array.array("i")
+            numbers.frombytes(payload[: len(payload) - len(payload) % numbers.itemsize])
+            descriptors.extend(numbers)
+        elif level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+            pid = _CREDENTIALS.unpack(payload)[0]
+    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        close_all(descriptors)
+        raise ProtocolError(f"a packet was longer than {MAX_PACKET} bytes or carried too many descriptors")
+    return Packet(data, descriptors, pid)
+
+
+def close_all(descriptors: Sequence[int]) -> None:
+    """Close descriptors that came with a packet and have no use."""
+    for descriptor in descriptors:
+        os.close(descriptor)

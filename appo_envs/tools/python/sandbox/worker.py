@@ -1,0 +1,116 @@
+"""The loop of one session: take a request from the trainer, run code or fork, answer.
+
+Owns what a fork must put right in the child: its channel, its random state and its open files. The process is
+set up by `template`; what its own code is allowed to do was fixed before this loop starts.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import sys
+import types
+from typing import NoReturn
+
+from .cell import Interpreter
+from .descriptors import CHANNEL, move_descriptor
+from .settings import Limits
+from .tree import TreeError
+from .wire import (
+    Failed,
+    Fork,
+    Forked,
+    Hello,
+    Proceed,
+    ProtocolError,
+    Ran,
+    Run,
+    close_all,
+    decode,
+    receive,
+    send,
+)
+from .workplace import Workplace
+
+# Taken before any code of a session runs, which may replace the functions of the module.
+_random_state = random.getstate
+_set_random_state = random.setstate
+
+
+def serve(channel: socket.socket, workplace: Workplace, limits: Limits) -> NoReturn:
+    """Answer the trainer's requests until it closes the channel; never returns."""
+    main = types.ModuleType("__main__")
+    sys.modules["__main__"] = main
+    interpreter = Interpreter(vars(main), limits)
+    while True:
+        packet = receive(channel)
+        if not packet.data:
+            os._exit(0)
+        request = decode(packet.data, Run, Fork)
+        if isinstance(request, Run):
+            _run(channel, interpreter, request)
+        else:
+            channel, workplace = _fork(channel, workplace, request, packet.descriptors)
+
+
+def _run(channel: socket.socket, interpreter: Interpreter, request: Run) -> None:
+    outcome = interpreter.run(request.code, request.seconds)
+    try:
+        send(channel, Ran(request.number, *outcome))
+    except ProtocolError:
+        # Texts full of control characters grow sixfold on the wire.
+        error = "OutputError: what the code printed is too large to send"
+        send(channel, Ran(request.number, "", None, error, outcome.timed_out, outcome.threads))
+
+
+def _fork(
+    channel: socket.socket, workplace: Workplace, request: Fork, ends: list[int]
+) -> tuple[socket.socket, Workplace]:
+    """Fork once for each channel end; returns in the parent and in every fork, each with its own channel."""
+    # The forks of a session are reaped by the kernel, whatever the session's code did to the signal.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    # CPython gives a forked child new random numbers; a branch must draw those that its parent would draw.
+    random_state = _random_state()
+    error, made = None, 0
+    for end, scratch in zip(ends, request.scratches, strict=True):
+        try:
+            pid = os.fork()
+        except OSError as trouble:
+            error = f"fork: {trouble.strerror}"
+            break
+        if pid == 0:
+            _set_random_state(random_state)
+            channel.detach()
+            return _begin_fork(workplace, end, ends, scratch)
+        made += 1
+    close_all(ends)
+    send(channel, Forked(request.number, made, error))
+    return channel, workplace
+
+
+def _begin_fork(
+    workplace: Workplace, end: int, ends: list[int], scratch: str
+) -> tuple[socket.socket, Workplace]:
+    """Make this process, just forked, a session of its own.
+
+    The parent still holds `end`, so it serves for one greeting only: the answer brings a channel that the
+    trainer made afterwards, and the second greeting comes on that one.
+    """
+    close_all([other for other in ends if other != end])
+    move_descriptor(end, CHANNEL)
+    channel = socket.socket(fileno=CHANNEL)
+    try:
+        own = workplace.leave(scratch)
+        send(channel, Hello(1))
+        packet = receive(channel)
+        proceed = decode(packet.data, Proceed)
+        move_descriptor(packet.descriptors[0], channel.detach())
+        channel = socket.socket(fileno=CHANNEL)
+        own.settle(proceed.files)
+    except (OSError, TreeError) as error:
+        send(channel, Failed(f"the fork's files: {error}"))
+        os._exit(1)
+    send(channel, Hello(2))
+    return channel, own
