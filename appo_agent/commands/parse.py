@@ -207,8 +207,6 @@ def _build(
         return group
     try:
         return replace(group, **changes)
-    except ConfigError:
-        raise
     except ValueError as error:
         written = [f"{key} {where.source}" for key, where in chosen.items() if key.startswith(prefix)]
         name = f"{prefix[:-1]}: " if prefix else ""

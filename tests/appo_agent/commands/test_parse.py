@@ -250,6 +250,11 @@ def test_settings_documented_by_strings_below_them_are_shown(capsys: pytest.Capt
     assert "width of the curve" in " ".join(capsys.readouterr().out.split())
 
 
+def test_characters_that_toml_wants_escaped_round_trip(tmp_path: Path) -> None:
+    config = Run(name='"\\ \x7f\x00\n\u2028 [a]\U0001f600')
+    assert parse_config(Run, Run(), [], _toml(tmp_path, to_toml(config))) == config
+
+
 def test_toml_text_groups_settings_in_tables() -> None:
     text = to_toml(replace(Run(), tags=("a",)))
     assert text.startswith('seed = 0\nname = "run"\nlimit = "None"\nverbose = false\ntags = ["a"]\n')

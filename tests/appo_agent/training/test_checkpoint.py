@@ -268,6 +268,18 @@ def test_optimizer_that_never_stepped_round_trips() -> None:
     assert optimizer.state_dict()["state"] == {}
 
 
+def test_state_that_is_a_plain_number_round_trips() -> None:
+    model = _model(torch.float32)
+    optimizer = _adamw(model)
+    _train(model, optimizer, seed=1)
+    parameter = next(model.parameters())
+    optimizer.state[parameter]["count"] = 3
+    tensors = flatten_optimizer(optimizer, "o.")
+    optimizer.state.clear()
+    restore_optimizer(optimizer, tensors, "o.")
+    assert optimizer.state[parameter]["count"] == 3
+
+
 def test_optimizer_state_of_another_model_is_refused() -> None:
     tensors = flatten_optimizer(_adamw(_model(torch.float32)), "o.")
     with pytest.raises(CheckpointError, match="is for parameters of shapes"):
