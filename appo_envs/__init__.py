@@ -1,6 +1,22 @@
 """Gymnasium environments for tool-using language models, forkable at any turn."""
 
+from appo_envs.env import ToolEnv
 from appo_envs.errors import EnvError, ForkError, SandboxError, TaskError, ToolError
+from appo_envs.forking import fork, restore, snapshot
+from appo_envs.registration import register_envs
 from appo_envs.tasks import Task
 
-__all__ = ["EnvError", "ForkError", "SandboxError", "Task", "TaskError", "ToolError"]
+__all__ = [
+    "EnvError",
+    "ForkError",
+    "SandboxError",
+    "Task",
+    "TaskError",
+    "ToolEnv",
+    "ToolError",
+    "fork",
+    "restore",
+    "snapshot",
+]
+
+register_envs()

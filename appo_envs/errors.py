@@ -7,6 +7,9 @@ gymnasium's own errors.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class ToolError(Exception):
     """A tool cannot do what it was asked to; the message is text for the model.
@@ -33,3 +36,10 @@ class TaskError(ValueError):
 
 class ForkError(RuntimeError):
     """An environment cannot be forked, snapshotted or restored, or a fork was found to be wrong."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of an error message about an unknown name: the nearest known one, or all of them."""
+    names = list(known)
+    nearest = get_close_matches(name, names, n=1)
+    return f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(map(repr, names))}"

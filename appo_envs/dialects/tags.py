@@ -1,0 +1,167 @@
+r"""The dialect of the APPO and ARPO papers: <think>, one tag a tool, <result>, and <answer> with \boxed{}.
+
+Owns its grammar. A turn is thoughts and then one call or one answer; white space around tags means nothing;
+text outside the tags is allowed before the call or the answer. A tool's tag is its name.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from appo_envs.dialects.base import CallRequest, ParsedTurn
+from appo_envs.dialects.boxed import last_boxed
+from appo_envs.messages import Role
+from appo_envs.tools.base import ToolSchema
+
+UNPAIRED = "unpaired tag"
+NESTED = "nested tags"
+FORGED = "result is not yours"
+AFTER_CALL = "text after call"
+AFTER_ANSWER = "text after answer"
+SEVERAL = "several answers"
+UNBOXED = "answer without \\boxed{ }"
+
+_INSTRUCTIONS = """\
+Answer the question. Think inside <think> and </think> whenever you need to.
+To use a tool, write its tags, then stop; you are given the outcome between <result> and </result>.
+{tools}
+When you know the answer, write <answer> \\boxed{{your answer}} </answer>, with nothing after it.
+Close every tag, never put one pair of tags inside another, and never write <result> yourself."""
+
+
+def _argument(text: str) -> str:
+    # Code that is indented as a whole must stay code, so the margin goes before the outer white space.
+    return textwrap.dedent(text).strip() if "\n" in text else text.strip()
+
+
+class _Element(NamedTuple):
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class TagDialect:
+    """The tags for a set of tools.
+
+    Attributes:
+        tools: names of the tools that have a tag.
+
+    Raises:
+        ValueError: a name is no lower-case identifier, is taken by the dialect, or comes twice.
+    """
+
+    tools: tuple[str, ...] = ("search", "python")
+    _tag: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    _tag_like: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for tool in self.tools:
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", tool) or tool in ("think", "result", "answer"):
+                raise ValueError(
+                    f"{tool!r} cannot be a tag: use lower-case letters, digits and underscores, "
+                    "and none of 'think', 'result' and 'answer'"
+                )
+        if len(set(self.tools)) != len(self.tools):
+            raise ValueError(f"tools must have different names, got {self.tools}")
+        names = "|".join(("think", "result", "answer", *self.tools))
+        object.__setattr__(self, "_tag", re.compile(rf"<(/?)({names})>"))
+        # Wider than the grammar, because a model may take </ Result > for the end of a result. The
+        # quantifiers are possessive: with backtracking, a "<" before much white space would cost quadratic
+        # time.
+        tag_like = rf"<(?=\s*+/?\s*+(?:{names})\s*+/?\s*+>)"
+        object.__setattr__(self, "_tag_like", re.compile(tag_like, re.IGNORECASE))
+
+    @property
+    def stop_strings(self) -> tuple[str, ...]:
+        """The tags that end a turn."""
+        return tuple(f"</{name}>" for name in (*self.tools, "answer"))
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Tags, the box, and the words of the problems."""
+        names = ("think", *self.tools, "result", "answer")
+        tags = [f"<{slash}{name}>" for name in names for slash in ("", "/")]
+        problems = (UNPAIRED, NESTED, FORGED, AFTER_CALL, AFTER_ANSWER, SEVERAL, UNBOXED)
+        words = [word for problem in problems for word in problem.split()]
+        return tuple(dict.fromkeys([*tags, "\\boxed{", "}", *words]))
+
+    @property
+    def result_role(self) -> Role:
+        """Results are user messages: APIs tie the role "tool" to calls in their own format."""
+        return "user"
+
+    def system_prompt(self, tools: Sequence[ToolSchema]) -> str:
+        """How to think, call each tool and answer; see `Dialect.system_prompt`."""
+        lines = []
+        for schema in tools:
+            name, description = schema["function"]["name"], schema["function"]["description"]
+            if name not in self.tools:
+                raise ValueError(f"tool {name!r} has no tag; this dialect has tags for {self.tools}")
+            lines.append(f"<{name}> ... </{name}>: {description}")
+        return _INSTRUCTIONS.format(tools="\n".join(lines))
+
+    def parse(self, text: str) -> ParsedTurn:
+        """Read a turn; see `Dialect.parse`.
+
+        A tool's tag that is unpaired or inside other tags counts as an attempted call of that tool, with no
+        text.
+        """
+        elements, broken, problems = self._elements(text)
+        calls = tuple(
+            [CallRequest(e.name, _argument(text[e.start : e.end])) for e in elements if e.name in self.tools]
+        )
+        answers = [e for e in elements if e.name == "answer"]
+        last = next((e for e in elements if e.name == "answer" or e.name in self.tools), None)
+        if last is not None:
+            rest = text[last.end + len(last.name) + 3 :]
+            if rest and not rest.isspace():
+                problems.append(AFTER_ANSWER if last.name == "answer" else AFTER_CALL)
+        if not calls and broken:
+            calls = (CallRequest(broken[0], ""),)
+        if not answers:
+            return ParsedTurn(calls, None, tuple(dict.fromkeys(problems)))
+        if len(answers) > 1:
+            problems.append(SEVERAL)
+        content = text[answers[0].start : answers[0].end]
+        answer = last_boxed(content)
+        if answer is None:
+            problems.append(UNBOXED)
+            answer = " ".join(content.split())
+        return ParsedTurn(calls, answer, tuple(dict.fromkeys(problems)))
+
+    def render_result(self, text: str) -> str:
+        """The text between result tags; tags in it, also sloppy ones, show as &lt;tag>."""
+        if "<" in text:
+            text = self._tag_like.sub("&lt;", text)
+        return f"<result> {text} </result>"
+
+    def _elements(self, text: str) -> tuple[list[_Element], list[str], list[str]]:
+        # Elements that open and close outside of all others, tools whose tags do not, and the problems met.
+        elements: list[_Element] = []
+        broken: list[str] = []
+        problems: list[str] = []
+        open_name: str | None = None
+        start = 0
+        for tag in self._tag.finditer(text):
+            slash, name = tag.groups()
+            if name == "result":
+                problems.append(FORGED)
+            if open_name is None and not slash:
+                open_name, start = name, tag.end()
+            elif open_name == name and slash:
+                elements.append(_Element(name, start, tag.start()))
+                open_name = None
+            else:
+                problems.append(UNPAIRED if open_name is None else NESTED)
+                if name in self.tools:
+                    broken.append(name)
+        if open_name is not None:
+            problems.append(UNPAIRED)
+            if open_name in self.tools:
+                broken.append(open_name)
+        return elements, broken, problems

@@ -1,0 +1,341 @@
+"""The environment: a question, tools, and turns of text.
+
+Owns the episode: what a turn does, when it ends, what it is worth, and going back to an earlier point of it.
+    Texts are
+read by a dialect, calls are made by tools, answers are scored by a grader; tokens belong to the agent.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import gymnasium
+from gymnasium.error import ClosedEnvironmentError, ResetNeeded
+
+from appo_envs.dialects.base import CallRequest, Dialect, ParsedTurn
+from appo_envs.errors import EnvError, ForkError, ToolError, did_you_mean
+from appo_envs.grading import Grader
+from appo_envs.messages import Message, ToolCall
+from appo_envs.rewards import Outcome, OutcomeReward, Reward
+from appo_envs.spaces import UnicodeText, is_encodable
+from appo_envs.state import EnvState, Episode
+from appo_envs.tasks.source import TaskSource, TaskSplit
+from appo_envs.tasks.task import Task
+from appo_envs.tools.base import Tool, ToolMaker, ToolSchema
+
+MAX_TEXT_CHARS = 1_000_000
+"""Longest action and observation of the spaces, characters. Longer actions are read all the same."""
+
+_log = logging.getLogger(__name__)
+
+
+class ToolEnv(gymnasium.Env[str, str]):
+    """Answer a question with the help of tools; one step is one turn of the model.
+
+    An observation is only what is new: the question at `reset`, then the results of the turn's calls, and
+        nothing at
+    the end. A turn with an answer ends the episode; so does a turn with neither a call nor an answer, as a
+    format error. A turn that breaks the format otherwise gets an error as its result and goes on, to a reward
+    of -1. A turn that would exceed a limit truncates the episode, and its calls are not made.
+
+    `info` of every step holds `tool_calls`, the turn's calls as a tuple of `ToolCall`, and `format_ok`,
+    whether all turns so far were well-formed. That of the last step also holds `answer` (the model's, or
+    None), `score` in [0, 1] and `is_success` (well-formed with score 1). That of `reset` also holds `task`,
+    the task's id.
+
+    Args:
+        tasks: where tasks come from.
+        tools: a maker for each tool, since every environment needs tools of its own.
+        dialect: how the model's text is read.
+        grader: scores the answer.
+        reward: values the outcome.
+        split: where `reset` draws tasks from unless told otherwise.
+        max_turns: turns an episode, at least 1.
+        max_tool_calls: calls an episode, at least 0.
+        max_observation_chars: longest result of a call, characters, at least 100; the rest is cut with a
+            note.
+        render_mode: None, or "ansi" for the conversation as text.
+
+    Raises:
+        ValueError: a setting is out of range, two tools have one name, or the dialect cannot call one of
+            them.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 1}
+
+    def __init__(
+        self,
+        tasks: TaskSource,
+        tools: Sequence[ToolMaker],
+        dialect: Dialect,
+        grader: Grader,
+        reward: Reward | None = None,
+        *,
+        split: str = "train",
+        max_turns: int = 8,
+        max_tool_calls: int = 8,
+        max_observation_chars: int = 10_000,
+        render_mode: str | None = None,
+    ) -> None:
+        if max_turns < 1 or max_tool_calls < 0:
+            got = f"{max_turns} and {max_tool_calls}"
+            raise ValueError(f"max_turns must be at least 1 and max_tool_calls at least 0, got {got}")
+        if not 100 <= max_observation_chars <= MAX_TEXT_CHARS // 2:
+            raise ValueError(
+                f"max_observation_chars must be in [100, {MAX_TEXT_CHARS // 2}], got {max_observation_chars}"
+            )
+        if render_mode not in (None, "ansi"):
+            raise ValueError(f"render_mode must be None or 'ansi', got {render_mode!r}")
+        tasks.split(split)
+        self.task_source, self.split = tasks, split
+        self.max_turns, self.max_tool_calls = max_turns, max_tool_calls
+        self.max_observation_chars, self.render_mode = max_observation_chars, render_mode
+        self._dialect, self._grader, self._reward = dialect, grader, reward or OutcomeReward()
+        self._makers = tuple(tools)
+        made = [maker() for maker in self._makers]
+        self._tools: dict[str, Tool] = {tool.name: tool for tool in made}
+        if len(self._tools) != len(made):
+            raise ValueError(f"tools must have different names, got {[tool.name for tool in made]}")
+        self.system_prompt = dialect.system_prompt(self.tool_schemas)
+        self.action_space = UnicodeText(MAX_TEXT_CHARS)
+        self.observation_space = UnicodeText(MAX_TEXT_CHARS)
+        self._episode: Episode | None = None
+        self._closed = False
+
+    @property
+    def tool_schemas(self) -> list[ToolSchema]:
+        """The tools as chat templates and APIs take them."""
+        return [tool.schema for tool in self._tools.values()]
+
+    @property
+    def stop_strings(self) -> tuple[str, ...]:
+        """Texts that end a turn; a sampler stops after them and keeps them in the action."""
+        return self._dialect.stop_strings
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Every white-space word of the source and the dialect, each once, for word-level tokenizers."""
+        return tuple(dict.fromkeys((*self._dialect.vocabulary, *self.task_source.vocabulary)))
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """The conversation so far, as a chat API takes it; a new list each time."""
+        return [message.as_dict() for message in self._begun("messages").messages]
+
+    def tasks(self, split: str) -> TaskSplit:
+        """The tasks of a split.
+
+        Raises:
+            ValueError: there is no such split.
+        """
+        return self.task_source.split(split)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Begin an episode.
+
+        Args:
+            seed: of the environment's generator; None goes on with it.
+            options: "task" is the id of a task. Without it a task is drawn from the split named by "split",
+                or from the environment's own.
+
+        Returns:
+            The question, and `info`.
+
+        Raises:
+            TaskError: no task has this id.
+            ValueError: an option or a split is unknown.
+        """
+        if self._closed:
+            raise ClosedEnvironmentError("reset was called on a closed environment; make a new one")
+        super().reset(seed=seed)
+        task = self._choose(options or {})
+        for tool in self._tools.values():
+            tool.reset(task)
+        self._episode = Episode(task, (Message("system", self.system_prompt), Message("user", task.prompt)))
+        return task.prompt, {"task": task.id, "tool_calls": (), "format_ok": True}
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Take one turn.
+
+        Args:
+            action: what the model wrote, up to and including the stop string.
+
+        Returns:
+            (results of the turn's calls, reward, terminated, truncated, info); the reward is 0 until the end.
+
+        Raises:
+            ResetNeeded: there is no episode, or it is over.
+            TypeError: the action is not a string.
+            EnvError: a tool broke; the episode is lost.
+        """
+        episode = self._begun("step")
+        if episode.over:
+            raise ResetNeeded("step was called after the end of the episode; call reset first")
+        if not isinstance(action, str):
+            raise TypeError(
+                f"an action is a string, what the model wrote, got {type(action).__name__}: {action!r:.80}"
+            )
+        turn = self._dialect.parse(action)
+        messages = (*episode.messages, Message("assistant", action))
+        episode = replace(
+            episode,
+            messages=messages,
+            turns=episode.turns + 1,
+            format_ok=episode.format_ok and not turn.problems,
+        )
+        if turn.answer is not None:
+            return self._end(episode, turn.answer, truncated=False)
+        if not turn.calls:
+            return self._end(episode, None, truncated=False)
+        if episode.turns >= self.max_turns or episode.calls + len(turn.calls) > self.max_tool_calls:
+            return self._end(episode, None, truncated=True)
+        return self._go_on(episode, turn)
+
+    def snapshot(self) -> EnvState:
+        """All that the future of the episode depends on, in microseconds unless tools have run.
+
+        Raises:
+            ResetNeeded: there is no episode.
+        """
+        episode = self._begun("snapshot")
+        handles = {name: tool.snapshot() for name, tool in self._tools.items()}
+        return EnvState(self.task_source, episode, handles, self.np_random.bit_generator.state)
+
+    def restore(self, state: EnvState) -> None:
+        """Go back to a snapshot, or over to one of another environment with equal settings.
+
+        Raises:
+            ForkError: the snapshot comes from an environment with other tools or another task source.
+            TypeError: it is no snapshot.
+        """
+        if self._closed:
+            raise ClosedEnvironmentError("restore was called on a closed environment; make a new one")
+        if not isinstance(state, EnvState):
+            raise TypeError(f"expected an EnvState from snapshot(), got {type(state).__name__}")
+        if state.tools.keys() != self._tools.keys() or state.source != self.task_source:
+            theirs, ours = list(state.tools), list(self._tools)
+            raise ForkError(
+                f"the snapshot comes from an environment with tools {theirs} on {state.source}, this one has "
+                f"{ours} on {self.task_source}; restore it in an environment made the same way"
+            )
+        for name, tool in self._tools.items():
+            tool.reset(state.episode.task)
+            tool.restore(state.tools[name])
+        self.np_random.bit_generator.state = state.rng
+        self._episode = state.episode
+
+    def sibling(self) -> ToolEnv:
+        """A new environment with the same settings, not yet reset.
+
+        Subclasses with other arguments override it.
+        """
+        env = type(self)(
+            self.task_source,
+            self._makers,
+            self._dialect,
+            self._grader,
+            self._reward,
+            split=self.split,
+            max_turns=self.max_turns,
+            max_tool_calls=self.max_tool_calls,
+            max_observation_chars=self.max_observation_chars,
+            render_mode=self.render_mode,
+        )
+        env.spec = self.spec
+        return env
+
+    def render(self) -> str | None:
+        """The conversation as text in mode "ansi", otherwise None."""
+        if self.render_mode is None:
+            return None
+        return "\n".join(f"[{message.role}] {message.content}" for message in self._begun("render").messages)
+
+    def close(self) -> None:
+        """Close the tools. Snapshots live on; closing twice is fine."""
+        self._closed = True
+        self._episode = None
+        for tool in self._tools.values():
+            tool.close()
+
+    def _begun(self, caller: str) -> Episode:
+        if self._episode is not None:
+            return self._episode
+        if self._closed:
+            raise ClosedEnvironmentError(f"{caller} was used on a closed environment; make a new one")
+        raise ResetNeeded(f"{caller} was used before the first reset; call reset first")
+
+    def _choose(self, options: Mapping[str, Any]) -> Task:
+        for key in options:
+            if key not in ("task", "split"):
+                raise ValueError(f"unknown reset option {key!r}; {did_you_mean(key, ('task', 'split'))}")
+        split = self.task_source.split(options.get("split", self.split))
+        if "task" in options:
+            return self.task_source.task(options["task"])
+        return split[int(self.np_random.integers(len(split)))]
+
+    def _go_on(self, episode: Episode, turn: ParsedTurn) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        if turn.problems:
+            error = "error : " + " ; ".join(turn.problems)
+            request = turn.calls[0]
+            calls = (ToolCall(request.tool, request.text, error, is_error=True, seconds=0.0),)
+        else:
+            try:
+                calls = tuple([self._call(request) for request in turn.calls])
+            except EnvError:
+                self._episode = replace(episode, over=True)
+                raise
+            episode = replace(
+                episode,
+                calls=episode.calls + len(calls),
+                tools_used=episode.tools_used.union([call.tool for call in calls if not call.is_error]),
+            )
+        observation = "\n".join([self._dialect.render_result(call.result) for call in calls])
+        result = Message(self._dialect.result_role, observation)
+        self._episode = replace(episode, messages=(*episode.messages, result))
+        return observation, 0.0, False, False, {"tool_calls": calls, "format_ok": episode.format_ok}
+
+    def _call(self, request: CallRequest) -> ToolCall:
+        start = time.perf_counter()
+        is_error = False
+        try:
+            result = self._tools[request.tool].call(request.text)
+        except ToolError as error:
+            result, is_error = str(error), True
+        except EnvError:
+            raise
+        except Exception as error:
+            # The one place that catches everything: a tool is other people's code, and whatever it trips over
+            # in the model's text must cost the call and not the run. The log keeps it from hiding.
+            _log.warning("tool %s failed on %r", request.tool, request.text[:200], exc_info=True)
+            result, is_error = f"error : {type(error).__name__} : {error}", True
+        seconds = time.perf_counter() - start
+        return ToolCall(request.tool, request.text, self._presentable(result), is_error, seconds)
+
+    def _presentable(self, text: str) -> str:
+        limit = self.max_observation_chars
+        if len(text) > limit:
+            note = f" ... [cut: {len(text)} characters in all]"
+            text = text[: limit - len(note)] + note
+        return text if is_encodable(text) else text.encode("utf-8", "replace").decode()
+
+    def _end(
+        self, episode: Episode, answer: str | None, *, truncated: bool
+    ) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        format_ok = episode.format_ok and answer is not None
+        score = 0.0 if answer is None else self._grader(answer, episode.task.answer)
+        self._episode = replace(episode, format_ok=format_ok, over=True)
+        reward = self._reward(Outcome(format_ok, score, truncated, episode.tools_used))
+        info = {
+            "tool_calls": (),
+            "format_ok": format_ok,
+            "answer": answer,
+            "score": score,
+            "is_success": format_ok and score >= 1,
+        }
+        return "", reward, not truncated, truncated, info

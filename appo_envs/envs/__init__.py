@@ -1,0 +1,1 @@
+"""The environments that gymnasium knows by id."""

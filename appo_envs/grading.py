@@ -1,0 +1,44 @@
+"""Scores of answers: plain functions of (answer, gold) in [0, 1].
+
+Owns text comparison; mathematical equality is in `appo_envs.math_equality`.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from collections.abc import Callable
+
+Grader = Callable[[str, str], float]
+"""(the model's answer, the gold answer) -> score in [0, 1]. Never raises, whatever the answer."""
+
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+_DELETE_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_CLOSED_ANSWERS = frozenset({"yes", "no", "noanswer"})
+
+
+def exact_match(answer: str, gold: str) -> float:
+    """1 if the texts are the same but for case, punctuation, articles and white space; else 0."""
+    return float(answer == gold or normalise(answer) == normalise(gold))
+
+
+def f1(answer: str, gold: str) -> float:
+    """Harmonic mean of the precision and recall of words, as HotpotQA counts them.
+
+    An answer of yes, no or noanswer is worth something only if it is the gold answer, and the other way
+    round.
+    """
+    answer, gold = normalise(answer), normalise(gold)
+    if answer == gold:
+        return 1.0
+    if answer in _CLOSED_ANSWERS or gold in _CLOSED_ANSWERS:
+        return 0.0
+    answer_words, gold_words = answer.split(), gold.split()
+    common = (Counter(answer_words) & Counter(gold_words)).total()
+    return 2 * common / (len(answer_words) + len(gold_words))
+
+
+def normalise(text: str) -> str:
+    """Lower case, no ASCII punctuation, no articles, single spaces: as SQuAD and HotpotQA do it."""
+    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_DELETE_PUNCTUATION)).split())

@@ -1,0 +1,55 @@
+"""Where an episode stands, as values that never change.
+
+Owns the values. The environment replaces an `Episode` in each step; a snapshot is the episode with the
+handles of its tools and the state of the generator, so that whatever did not change is shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from appo_envs.messages import Message
+from appo_envs.tasks.source import TaskSource
+from appo_envs.tasks.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """An episode between two turns.
+
+    Attributes:
+        task: what is asked.
+        messages: the conversation, system prompt first.
+        turns: turns taken.
+        calls: calls made; malformed ones were never made.
+        tools_used: tools that gave at least one result.
+        format_ok: every turn so far was well-formed.
+        over: it has ended.
+    """
+
+    task: Task
+    messages: tuple[Message, ...]
+    turns: int = 0
+    calls: int = 0
+    tools_used: frozenset[str] = frozenset()
+    format_ok: bool = True
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EnvState:
+    """A snapshot: an episode with all that its future depends on. It outlives its environment.
+
+    Attributes:
+        source: where the task came from; states move between environments with equal sources only.
+        episode: the episode.
+        tools: a handle a tool by name, None where nothing happened since the start.
+        rng: state of the environment's generator, as numpy gives it; never changed.
+    """
+
+    source: TaskSource
+    episode: Episode
+    tools: Mapping[str, object | None]
+    rng: Mapping[str, Any]
