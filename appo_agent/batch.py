@@ -76,6 +76,7 @@ class Batch:
         action_mask: (B, T) bool, True at the rollout's own policy tokens: what may be trained, scored or branched.
         behavior_logprobs: (B, T) as the sampler reported them.
         old_logprobs: (B, T) under pi_old by the learner; None means not yet known.
+        ref_logprobs: (B, T) under pi_ref; None unless the loss has a KL term.
         advantages: (B, T) final advantages; None means not yet known.
         inherited: (B,) policy tokens of the path before the row's own.
     """
@@ -87,6 +88,7 @@ class Batch:
     behavior_logprobs: Tensor
     inherited: Tensor
     old_logprobs: Tensor | None = None
+    ref_logprobs: Tensor | None = None
     advantages: Tensor | None = None
 
     @classmethod

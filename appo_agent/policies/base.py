@@ -115,6 +115,10 @@ class Learner(Protocol):
         """Log-probs and entropies (B, T), no gradient, with the current weights."""
         ...
 
+    def score_previous(self, batch: Batch) -> TokenScores | None:
+        """As `score` with the weights before the last update; None while there are none or they are not kept."""
+        ...
+
     def update(self, batch: Batch, loss: LossConfig) -> UpdateMetrics:
         """One optimizer step on a batch that holds `old_logprobs` and `advantages`.
 

@@ -98,21 +98,21 @@ class Episode:
             text_ids = text_ids[:-1]
         state, self._state = self._state, None
         self._head = self._head[:0]
+        action_text = tokenizer.decode(text_ids.tolist())
         try:
-            observation, reward, terminated, truncated, info = self.env.step(tokenizer.decode(text_ids.tolist()))
+            observation, reward, terminated, truncated, info = self.env.step(action_text)
+            observed = TokenSpan("env", np.array(tokenizer.encode(observation), np.int64))
+            self._token_ids = np.concatenate([self._token_ids, action.token_ids, observed.token_ids])
+            calls = info["tool_calls"]
+            if not (terminated or truncated) and len(self._token_ids) >= config.max_rollout_tokens:
+                # No room to answer. An empty turn asks the environment for its verdict on an unanswered episode.
+                _, last_reward, _, _, info = self.env.step("")
+                reward, truncated = reward + last_reward, True
         except EnvError as error:
             self._turns.append(Turn(action, TokenSpan("env", np.empty(0, np.int64)), 0.0, state))
             return self._finish(False, False, f"{type(error).__name__}: {error}")
-        observed = TokenSpan("env", np.array(tokenizer.encode(observation), np.int64))
-        self._token_ids = np.concatenate([self._token_ids, action.token_ids, observed.token_ids])
         self._info = MappingProxyType(info)
-        if not (terminated or truncated) and len(self._token_ids) >= config.max_rollout_tokens:
-            # No room to answer. An empty turn asks the environment for its verdict on an unanswered episode.
-            _, last_reward, _, _, info = self.env.step("")
-            reward, truncated = reward + last_reward, True
-            self._info = MappingProxyType(info)
-        turn = Turn(action, observed, float(reward), state, info["tool_calls"])
-        self._turns.append(turn)
+        self._turns.append(Turn(action, observed, float(reward), state, calls))
         return self._finish(terminated, truncated, None) if terminated or truncated else None
 
     def _finish(self, terminated: bool, truncated: bool, error: str | None) -> Rollout:

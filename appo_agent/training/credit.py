@@ -28,11 +28,13 @@ class Scored(NamedTuple):
         batch: the rows, with `old_logprobs`; `advantages` once credit is assigned.
         scores: log pi_theta and entropies, (B, T).
         log_omega: log of the future value, (B, T), not clipped.
+        branching_scores: the criterion's values, (B, T); None where nothing was chosen.
     """
 
     batch: Batch
     scores: TokenScores
     log_omega: Tensor
+    branching_scores: Tensor | None = None
 
 
 def score(batch: Batch, learner: Learner, future: FutureValue) -> Scored:

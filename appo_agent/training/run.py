@@ -14,6 +14,7 @@ from typing import Any, Literal
 from appo_agent.analysis.statistics import Interval
 from appo_agent.errors import CheckpointError, NonFiniteError
 from appo_agent.evaluation import EvaluationResult, evaluate
+from appo_agent.report.curve import HeldOutPoint
 from appo_agent.training.build import Agent
 from appo_agent.training.checkpoint import Checkpoint, latest_checkpoint, load_checkpoint, save_checkpoint
 from appo_agent.training.config import TrainConfig
@@ -123,7 +124,7 @@ class TrainingRun:
             self.position.phase = "done"
             self.checkpoint()
         self.agent.learner.save_policy(self.directory.policy)
-        write_curve(self.directory, self.log, self.position)
+        self._draw()
         return self.position
 
     def checkpoint(self) -> None:
@@ -205,6 +206,18 @@ class TrainingRun:
             low, high = result.interval
             bar.show(1, f"success {result.success:.3f} [{low:.3f}, {high:.3f}] on {result.episodes} {split} episodes")
         return result
+
+    def _draw(self) -> None:
+        config, position = self.config, self.position
+        points = [
+            HeldOutPoint(name, tokens, result.success, result.interval)
+            for name, tokens, result in (
+                ("before", 0, position.before),
+                ("after", position.generated_tokens, position.after),
+            )
+            if result is not None
+        ]
+        write_curve(self.directory, self.log, f"{config.algorithm} on {config.env}, seed {config.seed}", points)
 
     def _env_tasks(self, split: str) -> Any:
         return env_tasks(self.agent, split)

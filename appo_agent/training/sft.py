@@ -145,7 +145,7 @@ class ColdStart:
         self._muon.step()
         self._adamw.step()
         self.finished_steps += 1
-        return float(loss)
+        return float(loss.detach())
 
     def tensors(self) -> dict[str, Tensor]:
         """Optimizer state by name; the weights belong to the learner."""

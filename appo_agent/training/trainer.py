@@ -101,7 +101,7 @@ class Trainer:
         for loop in range(plan.loops if plan.sources else 0):
             loop_seed = derive_seed(seed, loop)
             with metrics.phase("select"):
-                branches = self._chooser.choose(scored, loop_seed, metrics)
+                scored, branches = self._chooser.choose(trees, scored, loop_seed, metrics)
             with metrics.phase("branch"):
                 trees = self._grow(trees, branches, loop_seed, metrics, keep_states=loop + 1 < plan.loops)
             if advantage.train_branches or loop + 1 < plan.loops:
