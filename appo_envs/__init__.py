@@ -1,5 +1,6 @@
 """Gymnasium environments for tool-using language models, forkable at any turn."""
 
+from appo_envs.checker import check_fork
 from appo_envs.env import ToolEnv
 from appo_envs.errors import EnvError, ForkError, SandboxError, TaskError, ToolError
 from appo_envs.forking import fork, restore, snapshot
@@ -14,6 +15,7 @@ __all__ = [
     "TaskError",
     "ToolEnv",
     "ToolError",
+    "check_fork",
     "fork",
     "restore",
     "snapshot",

@@ -18,7 +18,7 @@ from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 
 from appo_envs.dialects.base import CallRequest, Dialect, ParsedTurn
 from appo_envs.errors import EnvError, ForkError, ToolError, did_you_mean
-from appo_envs.grading import Grader
+from appo_envs.grading.base import Grader
 from appo_envs.messages import Message, ToolCall
 from appo_envs.rewards import Outcome, OutcomeReward, Reward
 from appo_envs.spaces import UnicodeText, is_encodable

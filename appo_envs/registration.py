@@ -11,6 +11,7 @@ from appo_envs.errors import did_you_mean
 
 _ENTRY_POINTS = {
     "appo/KnowledgeQA-v0": "appo_envs.envs.knowledge_qa:knowledge_qa",
+    "appo/MathPython-v0": "appo_envs.envs.math_python:math_python",
 }
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from appo_envs.dialects.tags import TagDialect
 from appo_envs.env import ToolEnv
-from appo_envs.grading import exact_match
+from appo_envs.grading.text import exact_match
 from appo_envs.rewards import OutcomeReward
 from appo_envs.tasks.fictional_world import SEARCH_DESCRIPTION, FictionalWorld
 from appo_envs.tools.search.local import LocalSearch

@@ -1,11 +1,13 @@
 """Tasks and where they come from."""
 
+from appo_envs.tasks.arithmetic import ArithmeticStories
 from appo_envs.tasks.corpus import Corpus, CorpusSource
 from appo_envs.tasks.fictional_world import FictionalWorld
 from appo_envs.tasks.source import Expert, FiniteSplit, GeneratedSplit, TaskSource, TaskSplit
 from appo_envs.tasks.task import Task
 
 __all__ = [
+    "ArithmeticStories",
     "Corpus",
     "CorpusSource",
     "Expert",

@@ -1,6 +1,6 @@
-"""Scores of answers: plain functions of (answer, gold) in [0, 1].
+"""Scores of answers that are words.
 
-Owns text comparison; mathematical equality is in `appo_envs.math_equality`.
+Owns the comparison of texts; mathematical equality is in `mathematics.py`.
 """
 
 from __future__ import annotations
@@ -8,10 +8,6 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Callable
-
-Grader = Callable[[str, str], float]
-"""(the model's answer, the gold answer) -> score in [0, 1]. Never raises, whatever the answer."""
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _DELETE_PUNCTUATION = str.maketrans("", "", string.punctuation)
