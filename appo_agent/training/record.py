@@ -6,15 +6,14 @@ needs neither the policy nor the environment to be read: every span comes with i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from appo_agent.types import BranchPoint, Rollout, RolloutTree, TokenSpan, Turn
+from appo_envs.messages import ToolCall
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,23 +53,6 @@ class TokenArrays:
         return {name: array for name, array in values.items() if array is not None}
 
 
-@dataclass(frozen=True)
-class ToolCallRecord:
-    """One tool call.
-
-    Attributes:
-        tool: the tool's name.
-        arguments: as text; JSON where they were not text already.
-        result: what the policy was shown.
-        seconds: wall time.
-    """
-
-    tool: str
-    arguments: str
-    result: str
-    seconds: float
-
-
 @dataclass(frozen=True, eq=False)
 class SpanRecord:
     """Tokens by one author, and their text."""
@@ -86,7 +68,7 @@ class TurnRecord:
     action: SpanRecord
     observation: SpanRecord
     reward: float
-    tool_calls: tuple[ToolCallRecord, ...]
+    tool_calls: tuple[ToolCall, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,31 +116,6 @@ class TreeRecord:
     rollouts: tuple[RolloutRecord, ...]
 
 
-@runtime_checkable
-class ToolCallFacts(Protocol):
-    """What an environment must say about a tool call for it to be recorded."""
-
-    @property
-    def tool(self) -> str:
-        """The tool's name."""
-        ...
-
-    @property
-    def arguments(self) -> object:
-        """What it was called with."""
-        ...
-
-    @property
-    def result(self) -> str:
-        """What the policy was shown."""
-        ...
-
-    @property
-    def seconds(self) -> float:
-        """Wall time."""
-        ...
-
-
 def record_tree(
     tree: RolloutTree, decode: Callable[[Sequence[int]], str], arrays: Mapping[str, TokenArrays] | None = None
 ) -> TreeRecord:
@@ -171,7 +128,7 @@ def record_tree(
 
     Raises:
         ValueError: an array does not fit its rollout, or belongs to none.
-        TypeError: a tool call does not say what `ToolCallFacts` asks for.
+        TypeError: what the environment calls a tool call is not a `ToolCall`.
     """
     known = dict(arrays or {})
     rollouts = tuple(_rollout(rollout, decode, known.pop(rollout.id, TokenArrays())) for rollout in tree)
@@ -199,16 +156,10 @@ def _turn(turn: Turn, decode: Callable[[Sequence[int]], str], rollout_id: str) -
     return TurnRecord(_span(turn.action, decode), _span(turn.observation, decode), turn.reward, calls)
 
 
-def _tool_call(call: object, rollout_id: str) -> ToolCallRecord:
-    if not isinstance(call, ToolCallFacts):
-        raise TypeError(
-            f"rollout {rollout_id}: a tool call must have tool, arguments, result and seconds, got {call!r}"
-        )
-    arguments = call.arguments
-    text = (
-        arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, default=repr)
-    )
-    return ToolCallRecord(call.tool, text, call.result, float(call.seconds))
+def _tool_call(call: object, rollout_id: str) -> ToolCall:
+    if not isinstance(call, ToolCall):
+        raise TypeError(f"rollout {rollout_id}: expected an appo_envs ToolCall, got {call!r}")
+    return call
 
 
 def _span(span: TokenSpan, decode: Callable[[Sequence[int]], str]) -> SpanRecord:

@@ -20,11 +20,11 @@ from appo_agent.training.record import (
     RolloutRecord,
     SpanRecord,
     TokenArrays,
-    ToolCallRecord,
     TreeRecord,
     TurnRecord,
 )
 from appo_agent.types import BranchPoint, TokenSpan
+from appo_envs.messages import ToolCall
 
 RECORD_VERSION = 1
 """Version of the layout; a file of another version is refused."""
@@ -146,7 +146,10 @@ def _from_turn(record: TurnRecord) -> dict[str, object]:
         "action": _from_span(record.action),
         "observation": _from_span(record.observation),
         "reward": record.reward,
-        "tool_calls": [[call.tool, call.arguments, call.result, call.seconds] for call in record.tool_calls],
+        "tool_calls": [
+            [call.tool, call.arguments, call.result, call.is_error, call.seconds]
+            for call in record.tool_calls
+        ],
     }
 
 
@@ -155,7 +158,7 @@ def _to_turn(value: Mapping[str, Any]) -> TurnRecord:
         action=_to_span(value["action"]),
         observation=_to_span(value["observation"]),
         reward=value["reward"],
-        tool_calls=tuple(ToolCallRecord(*call) for call in value["tool_calls"]),
+        tool_calls=tuple(ToolCall(*call) for call in value["tool_calls"]),
     )
 
 

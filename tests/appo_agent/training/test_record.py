@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import msgpack
@@ -17,7 +17,6 @@ from appo_agent.training.record import (
     RolloutRecord,
     SpanRecord,
     TokenArrays,
-    ToolCallRecord,
     TreeRecord,
     TurnRecord,
     record_tree,
@@ -25,14 +24,7 @@ from appo_agent.training.record import (
 from appo_agent.training.record_file import RECORD_VERSION, read_records, write_records
 from appo_agent.types import BranchPoint, Rollout, RolloutTree, TokenSpan, Turn
 from appo_envs import Task
-
-
-@dataclass(frozen=True)
-class Call:
-    tool: str
-    arguments: object
-    result: str
-    seconds: float
+from appo_envs.messages import ToolCall
 
 
 def _decode(token_ids: Sequence[int]) -> str:
@@ -46,7 +38,7 @@ def _policy(*ids: int) -> TokenSpan:
 def _tree() -> RolloutTree:
     env = TokenSpan("env", np.array([8, 9]))
     nothing = TokenSpan("env", np.array([], np.int64))
-    search = Call("search", {"query": "größe"}, "found", 0.25)
+    search = ToolCall("search", "größe", "found", False, 0.25)
     first = (Turn(_policy(1, 2, 3), env, 0.0, tool_calls=(search,)), Turn(_policy(4), nothing, 1.0))
     rollouts = (
         Rollout("r0", first, None, True, False, policy_version=3),
@@ -88,7 +80,7 @@ def test_record_of_a_tree_says_what_happened() -> None:
     first, broken, branch = record.rollouts
     assert [turn.action.text for turn in first.turns] == ["1 2 3", "4"]
     assert first.turns[0].observation.text == "8 9"
-    assert first.turns[0].tool_calls == (ToolCallRecord("search", '{"query": "größe"}', "found", 0.25),)
+    assert first.turns[0].tool_calls == (ToolCall("search", "größe", "found", False, 0.25),)
     assert (first.reward, first.terminated, first.policy_version) == (1.0, True, 3)
     assert first.arrays.known().keys() == {"entropies"}
     assert (broken.error, broken.turns) == ("EnvError: gone", ())
@@ -105,10 +97,10 @@ def test_arrays_must_fit_their_rollout() -> None:
         TokenArrays(omega=np.ones((2, 2), np.float32))
 
 
-def test_tool_call_without_its_facts_is_refused() -> None:
+def test_tool_call_of_another_kind_is_refused() -> None:
     turn = replace(_tree().rollouts[0].turns[0], tool_calls=(("search", "x", "y", 1.0),))
     tree = replace(_tree(), rollouts=(replace(_tree().rollouts[0], turns=(turn,)),))
-    with pytest.raises(TypeError, match="rollout r0: a tool call must have tool, arguments"):
+    with pytest.raises(TypeError, match="rollout r0: expected an appo_envs ToolCall"):
         record_tree(tree, _decode)
 
 
@@ -138,7 +130,7 @@ def _spans(draw: st.DrawFn, author: str) -> SpanRecord:
 
 @st.composite
 def _rollouts(draw: st.DrawFn) -> RolloutRecord:
-    calls = st.builds(ToolCallRecord, _text, _text, _text, st.floats(0, 9))
+    calls = st.builds(ToolCall, _text, _text, _text, st.booleans(), st.floats(0, 9))
     turn = st.builds(
         TurnRecord, _spans("policy"), _spans("env"), st.floats(-9, 9), st.lists(calls, max_size=2).map(tuple)
     )
