@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from appo_envs import Task
+from appo_envs.forking import WrappedState
 
 Author = Literal["prompt", "policy", "env"]
 StopReason = Literal["stop", "eos", "length"]
@@ -37,7 +38,7 @@ class TokenSpan:
         author: who wrote the tokens: the "prompt", the "policy" or the "env" (tool results).
         token_ids: (T,) int64, read-only.
         behavior_logprobs: (T,) float32, read-only: log-probability of each token as the sampler reported it, nats.
-            Present exactly where the author is the policy, so that loss masks are derived from authors and cannot drift.
+            Present exactly where the author is the policy, so that loss masks are derived from authors.
 
     Raises:
         ValueError: log-probs missing on policy tokens, present elsewhere, of another length, positive or not finite.
@@ -110,7 +111,7 @@ class Turn:
     action: TokenSpan
     observation: TokenSpan
     reward: float
-    env_state: object | None = None
+    env_state: WrappedState | None = None
     tool_calls: tuple[object, ...] = ()
 
 
@@ -199,7 +200,9 @@ class RolloutTree:
             if rollout.id in seen:
                 raise ValueError(f"task {self.task.id}: rollout id {rollout.id!r} is used twice")
             if rollout.origin is not None and rollout.origin.parent not in seen:
-                raise ValueError(f"task {self.task.id}: {rollout.id!r} comes before its parent {rollout.origin.parent!r}")
+                raise ValueError(
+                    f"task {self.task.id}: {rollout.id!r} comes before its parent {rollout.origin.parent!r}"
+                )
             seen.add(rollout.id)
 
     def __iter__(self) -> Iterator[Rollout]:

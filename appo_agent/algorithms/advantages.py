@@ -1,7 +1,7 @@
 """Credit: from the rewards of a prompt's rollouts to one number a policy token (section 3).
 
-Each reading is a function (group) -> (R, L): the base advantage of every policy token on every rollout's whole path, L the
-longest path, 0 beyond a row's length. Rewards arrive once a rollout, so a row is piecewise constant.
+Each reading is a function (group) -> (R, L): the base advantage of every policy token on every rollout's whole path,
+L the longest path, 0 beyond a row's length. Rewards arrive once a rollout, so a row is piecewise constant.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class AdvantageConfig:
     """How credit is assigned."""
 
     estimator: Estimator = "equation"
-    """Reading of the group advantage: "equation" (eq. 6), "prefix" (the authors' code), "contrast" (against branches at the
-    same token), "path_mean" (mean reward of the rollouts that share the token), "single" (one mixed group)."""
+    """Reading of the group advantage: "equation" (eq. 6), "prefix" (the authors' code), "contrast" (against branches
+    at the same token), "path_mean" (mean reward of the rollouts that share the token), "single" (one mixed group)."""
     future_weight: float = 0.5
     """b: the final advantage is A_base * (1 + b * A_fut), 0 or more. 0: A_base alone."""
     future_aware: bool = True
@@ -66,7 +66,7 @@ def equation(group: Group) -> Tensor:
 
 
 def prefix(group: Group) -> Tensor:
-    """The authors' code: own-group advantage, plus, on tokens before a branch point, the mean advantage of its branches.
+    """The authors' code: own-group advantage, plus, before a branch point, the mean advantage of its branches.
 
     A_{n,j} = (R_n - mean(R_init)) / std(R_init) + mean over branches of n with branch point i > j of their T_branch
     advantage. A branch at i shares only tokens before i: one at i = 0 changes nothing.
@@ -80,7 +80,7 @@ def prefix(group: Group) -> Tensor:
 
 
 def contrast(group: Group) -> Tensor:
-    """Credit for the choice itself: R_n minus the mean reward of the branches drawn at the nearest point at or before j.
+    """Credit for the choice itself: R_n minus the mean reward of the branches drawn at the nearest point up to j.
 
     Before a rollout's first branch point the baseline is the mean of the initial rollouts. Divided by the std over all
     rollouts of the prompt.
@@ -139,7 +139,7 @@ def future_aware(base: Tensor, omega: Tensor, ratio: Tensor, config: AdvantageCo
 
 
 def same_sign(group: Group) -> bool:
-    """Whether `equation` pushes all initial rollouts one way: equal initial rewards, differing branches, a non-zero gap."""
+    """Whether `equation` pushes all initial rollouts one way: equal initial rewards, differing branches, a gap."""
     initial, branches = group.rewards[group.initial], group.rewards[~group.initial]
     return not has_signal(initial) and has_signal(branches) and bool((initial.mean() - branches.mean()).abs() > 0)
 

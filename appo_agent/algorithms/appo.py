@@ -3,9 +3,9 @@
 Rollouts: N = 4 initial ones, each branched at its B = 3 tokens of the highest Branching Score (eq. 3-5), M = 16.
 Advantage: dual group (eq. 6), scaled by the future value (eq. 7). Loss: clipped, on initial rollouts only (eq. 8).
 
-The public implementation differs: it keeps the token at the branch point, which makes a branch at a wrong token repeat it;
-it takes log pi_theta from the trainer and log pi_old from the engine, so that its Omega is the noise between the two; its
-advantage is the reading "prefix".
+The public implementation differs: it keeps the token at the branch point, which makes a branch at a wrong token repeat
+it; it takes log pi_theta from the trainer and log pi_old from the engine, so that its Omega is the noise between the
+two; its advantage is the reading "prefix".
 """
 
 from appo_agent.algorithms.advantages import AdvantageConfig

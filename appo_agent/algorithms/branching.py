@@ -134,7 +134,9 @@ def select_branch_tokens(candidates: Candidates, count: int, *, criterion: str, 
         positive = candidates.entropy > 0
         both = positive & (candidates.omega > 0)
         # Scores of the first class are positive; Z(H) of the fill class is moved below 0 with its order kept.
-        score = torch.where(both, score, candidates.entropy.double() - candidates.entropy.double().amax(1, keepdim=True) - 1)
+        score = torch.where(
+            both, score, candidates.entropy.double() - candidates.entropy.double().amax(1, keepdim=True) - 1
+        )
         allowed = allowed & positive
     score = score.masked_fill(~allowed, -torch.inf)
     # A stable sort breaks ties by position, so that the choice does not depend on the padding.

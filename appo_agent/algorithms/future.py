@@ -47,10 +47,10 @@ def log_future_value(
     distance: Distance = "action",
     drop_ratio_above: float = 0.0,
 ) -> Tensor:
-    """log Omega_t = sum_{k >= t} gamma^(distance from t to k) * l_k over policy tokens, clamped to +-20.
+    """Log Omega_t = sum_{k >= t} gamma^(distance from t to k) * l_k over policy tokens, clamped to +-20.
 
-    Linear in time and memory: the reverse recurrence S_t = l_t + gamma * S_{t+1} as a first-order filter along each row.
-    The public implementation builds a length x length matrix a row.
+    Linear in time and memory: the reverse recurrence S_t = l_t + gamma * S_{t+1} as a first-order filter along each
+    row. The public implementation builds a length x length matrix a row.
 
     Args:
         log_ratio: l, log pi_theta - log pi_old, nats, (B, T). Ignored where `action_mask` is False.
@@ -68,7 +68,9 @@ def log_future_value(
     Source: APPO, eq. 4.
     """
     if log_ratio.shape != action_mask.shape or log_ratio.dim() != 2:
-        raise ValueError(f"log_ratio {tuple(log_ratio.shape)} and action_mask {tuple(action_mask.shape)} must be one (B, T)")
+        raise ValueError(
+            f"log_ratio {tuple(log_ratio.shape)} and action_mask {tuple(action_mask.shape)} must be one (B, T)"
+        )
     if not 0 < gamma <= 1:
         raise ValueError(f"gamma must be in (0, 1], got {gamma}")
     terms = torch.where(action_mask, log_ratio, 0.0)

@@ -1,8 +1,8 @@
 """GRPO: Group Relative Policy Optimization (DeepSeekMath, arXiv 2402.03300, section 4.1).
 
-Rollouts: M independent ones. Advantage: (R - mean) / std of the prompt's group, the same for every token. Loss: clipped,
-sequence-mean. The clip range is the asymmetric one that all algorithms here share (0.2 / 0.28; the source has 0.2), and
-the KL term is off, as in APPO's comparison.
+Rollouts: M independent ones. Advantage: (R - mean) / std of the prompt's group, the same for every token. Loss:
+clipped, sequence-mean. The clip range is the asymmetric one that all algorithms here share (0.2 / 0.28; the
+source has 0.2), and the KL term is off, as in APPO's comparison.
 """
 
 from appo_agent.algorithms.advantages import AdvantageConfig

@@ -91,4 +91,6 @@ def previous_positions(mask: Tensor) -> Tensor:
 
 def scatter_scores(scores: TokenScores, mask: Tensor) -> TokenScores:
     """Put (K,) scores back to where the mask is True: (B, T), 0 elsewhere."""
-    return TokenScores(*(torch.zeros(mask.shape, dtype=s.dtype, device=s.device).masked_scatter(mask, s) for s in scores))
+    return TokenScores(
+        *(torch.zeros(mask.shape, dtype=s.dtype, device=s.device).masked_scatter(mask, s) for s in scores)
+    )

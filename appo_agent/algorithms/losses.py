@@ -23,10 +23,10 @@ class LossConfig:
     clip_high: float = 0.28
     """The ratio is clipped at 1 + clip_high from above, 0 or more."""
     dual_clip: float = 0.0
-    """Lower bound of the objective at negative advantage, in advantages, above 1; 0: off. The public implementation: 3."""
+    """Lower bound of the objective at negative advantage, in advantages, above 1; 0: off. The public code: 3."""
     kl_weight: float = 0.0
-    """beta, weight of KL(pi_theta || pi_ref) by the k3 estimator, 0 or more; pi_ref is the policy after the cold start. The
-    paper: 0."""
+    """beta, weight of KL(pi_theta || pi_ref) by the k3 estimator, 0 or more; pi_ref is the policy after the cold start.
+    The paper: 0."""
     aggregation: Aggregation = "sequence_mean"
     """"sequence_mean": mean over rows of token means. "token_mean": mean over all tokens."""
 
@@ -34,7 +34,9 @@ class LossConfig:
         if self.kind not in LOSSES:
             raise ValueError(f"no loss {self.kind!r}; there are {', '.join(LOSSES)}")
         if not 0 <= self.clip_low < 1 or self.clip_high < 0:
-            raise ValueError(f"clip_low must be in [0, 1) and clip_high 0 or more, got {self.clip_low}, {self.clip_high}")
+            raise ValueError(
+                f"clip_low must be in [0, 1) and clip_high 0 or more, got {self.clip_low}, {self.clip_high}"
+            )
         if self.dual_clip and self.dual_clip <= 1:
             raise ValueError(f"dual_clip must be above 1, or 0 for off, got {self.dual_clip}")
         if self.kl_weight < 0:
@@ -141,7 +143,7 @@ def policy_loss(
 
 
 def kl_k3(log_ratio: Tensor) -> Tensor:
-    """k3 estimate of KL(pi_theta || pi_ref) a token: exp(-l) - 1 + l with l = log pi_theta - log pi_ref; never negative.
+    """k3 estimate of KL(pi_theta || pi_ref) a token: exp(-l) - 1 + l, l = log pi_theta - log pi_ref; never negative.
 
     Source: Schulman, "Approximating KL divergence" (2020).
     """

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 Criterion = Literal[
-    "branching_score", "entropy", "weighted_sum", "omega", "abs_log_omega", "random", "position", "tool_boundary"
+    "branching_score",
+    "entropy",
+    "weighted_sum",
+    "omega",
+    "abs_log_omega",
+    "random",
+    "position",
+    "tool_boundary",
 ]
 ColdStart = Literal["entropy", "lagged"]
 Rule = Literal["strict", "product"]

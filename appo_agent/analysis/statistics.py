@@ -52,9 +52,7 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> Interva
     return Interval(low, high)
 
 
-def bootstrap_interval(
-    values: ArrayLike, seed: int, confidence: float = 0.95, resamples: int = 9999
-) -> Interval:
+def bootstrap_interval(values: ArrayLike, seed: int, confidence: float = 0.95, resamples: int = 9999) -> Interval:
     """Bias-corrected and accelerated (BCa) bootstrap interval of a mean.
 
     Args:

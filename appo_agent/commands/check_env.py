@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import gymnasium
-from appo_envs.registration import env_ids
 from gymnasium.utils.env_checker import check_env
 
 import appo_envs
 from appo_agent.errors import ConfigError, did_you_mean
+from appo_envs.registration import env_ids
 
 HELP = "Check that an environment follows gymnasium's interface and can be forked; exits with 1 if not."
 

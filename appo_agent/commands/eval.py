@@ -26,7 +26,9 @@ def run(argv: Sequence[str]) -> int:
         raise ConfigError(f"--episodes must be at least 1, got {options.episodes}")
     directory = RunDir.open(options.run)
     if not (directory.policy / "config.json").is_file():
-        raise RunError(f"{directory.policy} holds no policy yet; finish the run with `appo train --resume {options.run}`")
+        raise RunError(
+            f"{directory.policy} holds no policy yet; finish the run with `appo train --resume {options.run}`"
+        )
 
     from appo_agent.commands.train import load_config
     from appo_agent.training.build import build_agent

@@ -7,6 +7,7 @@ A command is a module with `HELP: str` and `run(argv) -> int`; it is imported on
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -16,6 +17,8 @@ from appo_agent.errors import AppoError, ConfigError, did_you_mean
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+"""What a shell reports for a program that SIGPIPE ended."""
 
 
 class Command(NamedTuple):
@@ -47,12 +50,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(words)
+        code = _dispatch(words)
+        sys.stdout.flush()
+        return code
     except AppoError as error:
         print(f"appo: {error}", file=sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output, such as `head`, has seen enough. Python would complain when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
 
 
 def _dispatch(words: list[str]) -> int:
@@ -72,6 +81,4 @@ def _dispatch(words: list[str]) -> int:
 def _help() -> str:
     width = max(map(len, COMMANDS))
     lines = [f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
-    return "\n".join(
-        ["usage: appo COMMAND [OPTIONS]", "", *lines, "", "appo COMMAND --help says more; appo --version"]
-    )
+    return "\n".join(["usage: appo COMMAND [OPTIONS]", "", *lines, "", "appo COMMAND --help says more; appo --version"])

@@ -69,7 +69,8 @@ def parse_config(
     if type(default) is not config_type:
         raise TypeError(f"default must be a {config_type.__name__}, got a {type(default).__name__}")
     if "-h" in argv or "--help" in argv:
-        tyro.cli(config_type, default=default, args=["--help"], prog=prog, config=_TYRO_CONFIG)
+        without_flags = parse_config(config_type, default, [], toml, prog)
+        tyro.cli(config_type, default=without_flags, args=["--help"], prog=prog, config=_TYRO_CONFIG)
     settings = dict(_settings(default, ""))
     written = [] if toml is None else list(_from_toml(toml))
     written += _from_argv(argv)
@@ -190,9 +191,7 @@ def _describe(annotation: Any) -> str:
     return str(annotation)
 
 
-def _build(
-    group: ConfigT, prefix: str, values: Mapping[str, object], chosen: Mapping[str, _Assignment]
-) -> ConfigT:
+def _build(group: ConfigT, prefix: str, values: Mapping[str, object], chosen: Mapping[str, _Assignment]) -> ConfigT:
     """The group with the written values in place, its own checks run again."""
     changes: dict[str, Any] = {}
     for field in fields(group):
@@ -208,9 +207,16 @@ def _build(
     try:
         return replace(group, **changes)
     except ValueError as error:
-        written = [f"{key} {where.source}" for key, where in chosen.items() if key.startswith(prefix)]
-        name = f"{prefix[:-1]}: " if prefix else ""
-        raise ConfigError(f"{name}{error} (written: {'; '.join(written)})") from error
+        raise ConfigError(_refused(str(error), prefix, chosen)) from error
+
+
+def _refused(message: str, prefix: str, chosen: Mapping[str, _Assignment]) -> str:
+    """A group's own complaint, with its name and where the settings that it may mean were written."""
+    within = {key.removeprefix(prefix): where.source for key, where in chosen.items() if key.startswith(prefix)}
+    # Components name the settings they complain about; the others would only make the line longer.
+    named = {name: source for name, source in within.items() if name in message} or within
+    written = "; ".join(f"{prefix}{name} {source}" for name, source in named.items())
+    return f"{prefix[:-1]}: {message} (written: {written})" if prefix else f"{message} (written: {written})"
 
 
 def _toml_table(group: DataclassInstance, path: str) -> str:

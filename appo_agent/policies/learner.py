@@ -1,7 +1,7 @@
 """The in-process learner: any causal language model in torch, scored and improved on one machine.
 
-Owns the forward over a batch, micro-batches, the optimizer step and the refusal of non-finite updates. The tiny model and
-transformers models share it through `CausalModel`; formulas live in `appo_agent.algorithms`.
+Owns the forward over a batch, micro-batches, the optimizer step and the refusal of non-finite updates. The tiny model
+and transformers models share it through `CausalModel`; formulas live in `appo_agent.algorithms`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from appo_agent.algorithms.logprobs import TokenScores, previous_positions, scatter_scores, selected_token_scores
+from appo_agent.algorithms.logprobs import (
+    TokenScores,
+    previous_positions,
+    scatter_scores,
+    selected_token_scores,
+)
 from appo_agent.algorithms.losses import LossConfig, policy_loss
 from appo_agent.batch import Batch
 from appo_agent.errors import NonFiniteError
@@ -194,9 +199,7 @@ class InProcessLearner:
         # Logits only where the policy wrote: at a large vocabulary they cost more than the layers.
         positions = previous_positions(batch.action_mask)
         logits = self.model.project(hidden.flatten(0, 1)[positions])
-        scores = selected_token_scores(
-            logits, batch.token_ids[batch.action_mask], temperature=self._temperature
-        )
+        scores = selected_token_scores(logits, batch.token_ids[batch.action_mask], temperature=self._temperature)
         return scatter_scores(scores, batch.action_mask)
 
     @torch.no_grad()

@@ -37,7 +37,10 @@ class TransformersModel:
 
     def project(self, hidden: Tensor) -> Tensor:
         """(..., D) to logits (..., V)."""
-        return self.model.get_output_embeddings()(hidden)
+        head = self.model.get_output_embeddings()
+        if head is None:
+            raise ValueError(f"{type(self.model).__name__} has no output head; load a causal language model")
+        return head(hidden)
 
     def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Parameters, tied ones once."""
@@ -51,7 +54,7 @@ class TransformersTokenizer:
         if tokenizer.eos_token_id is None:
             raise ValueError("the tokenizer has no eos token; generation could never end")
         self._tokenizer = tokenizer
-        self.eos_token_id = int(tokenizer.eos_token_id)
+        self.eos_token_id = int(str(tokenizer.eos_token_id))
 
     def encode(self, text: str) -> list[int]:
         """Ids of plain text; special tokens spelled out in it are split like any other text."""
@@ -59,13 +62,15 @@ class TransformersTokenizer:
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Text of these ids, exactly as written."""
-        return self._tokenizer.decode(token_ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        text = self._tokenizer.decode(list(token_ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return str(text)
 
     def prompt(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
         """Ids of the conversation through the model's chat template."""
         conversation = [dict(message) for message in messages]
-        ids = self._tokenizer.apply_chat_template(conversation, add_generation_prompt=True, return_dict=False)
-        return [int(token_id) for token_id in ids]
+        text = self._tokenizer.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
+        # The template spells special tokens out, and here, alone, they are meant.
+        return self._tokenizer.encode(str(text), add_special_tokens=False)
 
 
 class TransformersSampler:
@@ -118,7 +123,11 @@ class TransformersSampler:
         for step in range(steps):
             positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
             output = self._model(
-                input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
             )
             cache = output.past_key_values
             drawn = draw_tokens(output.logits[:, -1], noise[:, step], requests[0].temperature)

@@ -103,9 +103,7 @@ def _draw_series(axes: Axes, rows: Sequence[MetricsRow], figure: str) -> None:
 
 def _series(rows: Sequence[MetricsRow], name: str) -> tuple[list[float], list[float]]:
     present = [row.figures for row in rows if name in row.figures]
-    return [float(figures["tokens/total"]) for figures in present], [
-        float(figures[name]) for figures in present
-    ]
+    return [float(figures["tokens/total"]) for figures in present], [float(figures[name]) for figures in present]
 
 
 def _draw_held_out(axes: Axes, point: HeldOutPoint) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from appo_agent.policies.base import Completion, Sampler, Tokenizer
 from appo_agent.rollout.episode import Episode, SamplingConfig
+from appo_agent.rollout.tool_env import tool_env
 from appo_agent.types import Rollout, RolloutTree, TokenSpan
 from appo_envs import Task
 from appo_envs.seeding import derive_seed
@@ -89,7 +90,7 @@ class Collector:
                 env = self.envs.acquire()
                 env.reset(seed=derive_seed(seed, index, number, "env") % 2**31, options={"task": task.id})
                 if number == 0:
-                    ids = self.tokenizer.prompt(env.unwrapped.messages)
+                    ids = self.tokenizer.prompt(tool_env(env).messages)
                     prompts.append(TokenSpan("prompt", np.array(ids, np.int64)))
                 episodes.append(
                     Episode(
@@ -142,10 +143,7 @@ class Collector:
 
     def _submit(self, episodes: Iterable[Episode], sampler: Sampler) -> None:
         sampler.submit(
-            [
-                episode.request(self.config, tuple(episode.env.unwrapped.stop_strings), sampler.version)
-                for episode in episodes
-            ]
+            [episode.request(self.config, tool_env(episode.env).stop_strings, sampler.version) for episode in episodes]
         )
 
 

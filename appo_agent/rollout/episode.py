@@ -16,6 +16,7 @@ import appo_envs
 from appo_agent.policies.base import GenerationRequest, Tokenizer
 from appo_agent.types import BranchPoint, Generation, Rollout, TokenSpan, Turn
 from appo_envs.errors import EnvError
+from appo_envs.forking import WrappedState
 from appo_envs.seeding import derive_seed
 
 
@@ -65,7 +66,7 @@ class Episode:
         origin: BranchPoint | None,
         seed: int,
         keep_states: bool,
-        state: object | None = None,
+        state: WrappedState | None = None,
     ) -> None:
         self.key, self.rollout_id, self.env, self.origin = key, rollout_id, env, origin
         self._token_ids, self._head, self._seed = prefix, head, seed
@@ -107,7 +108,7 @@ class Episode:
             if not (terminated or truncated) and len(self._token_ids) >= config.max_rollout_tokens:
                 # No room to answer. An empty turn asks the environment for its verdict on an unanswered episode.
                 _, last_reward, _, _, info = self.env.step("")
-                reward, truncated = reward + last_reward, True
+                reward, truncated = float(reward) + float(last_reward), True
         except EnvError as error:
             self._turns.append(Turn(action, TokenSpan("env", np.empty(0, np.int64)), 0.0, state))
             return self._finish(False, False, f"{type(error).__name__}: {error}")

@@ -13,7 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from appo_agent.algorithms.branching import Candidates, branching_score, is_cold, select_branch_tokens, z_score
+from appo_agent.algorithms.branching import (
+    Candidates,
+    branching_score,
+    is_cold,
+    select_branch_tokens,
+    z_score,
+)
 from appo_agent.algorithms.future import FutureValue
 from appo_agent.algorithms.plan import RolloutPlan
 from appo_agent.batch import Batch, SampleKey

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import torch
@@ -20,6 +21,7 @@ from appo_agent.policies.tiny.model import TinyModel
 from appo_agent.policies.tiny.sampler import TinySampler
 from appo_agent.policies.tiny.tokenizer import WordTokenizer
 from appo_agent.rollout.collect import Collector, EnvPool
+from appo_agent.rollout.tool_env import tool_env
 from appo_agent.training.config import TrainConfig
 from appo_envs.registration import env_ids
 from appo_envs.seeding import derive_seed
@@ -48,7 +50,7 @@ def env_maker(env_id: str, options: tuple[str, ...]) -> Callable[[], gymnasium.E
     """
     if env_id not in env_ids():
         raise ConfigError(f"env: no environment {env_id!r}{did_you_mean(env_id, env_ids())}; see `appo envs`")
-    keywords = dict(_option(option) for option in options)
+    keywords: dict[str, Any] = dict(_option(option) for option in options)
 
     def make() -> gymnasium.Env:
         return gymnasium.make(env_id, disable_env_checker=True, **keywords)
@@ -70,7 +72,7 @@ def build_agent(config: TrainConfig, policy_folder: Path | None = None) -> Agent
     torch.set_num_threads(config.threads)
     envs = EnvPool(env_maker(config.env, config.env_options))
     env = envs.acquire()
-    vocabulary = env.unwrapped.vocabulary
+    vocabulary = tool_env(env).vocabulary
     envs.release(env)
     if policy_folder is None:
         tokenizer = WordTokenizer.from_vocabulary(vocabulary)

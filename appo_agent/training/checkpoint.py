@@ -42,9 +42,7 @@ class Checkpoint:
     state: dict[str, Any]
 
 
-def save_checkpoint(
-    directory: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any], keep: int = 2
-) -> None:
+def save_checkpoint(directory: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any], keep: int = 2) -> None:
     """Write a checkpoint so that a crash at any moment leaves either all of it or none of it under its name.
 
     Sibling checkpoints of later steps are removed: they belong to a future that a resume has abandoned.
@@ -211,9 +209,7 @@ def _verify(directory: Path) -> None:
         version = manifest["version"]
         expected = {name: manifest["files"][name] for name in (_TENSORS, _STATE)}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{path}: expected a manifest, found {type(error).__name__}: {error}"
-        ) from error
+        raise CheckpointError(f"{path}: expected a manifest, found {type(error).__name__}: {error}") from error
     if version != CHECKPOINT_VERSION:
         raise CheckpointError(f"{path}: expected layout version {CHECKPOINT_VERSION}, found {version!r}")
     for name, facts in expected.items():

@@ -70,7 +70,14 @@ class TrainConfig:
     """When and on what the policy is evaluated."""
 
     def __post_init__(self) -> None:
-        for name in ("prompts_per_step", "mini_batches", "epochs", "checkpoint_every", "record_every", "threads"):
+        for name in (
+            "prompts_per_step",
+            "mini_batches",
+            "epochs",
+            "checkpoint_every",
+            "record_every",
+            "threads",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("seed", "token_budget", "max_steps", "tool_workers"):
@@ -91,5 +98,9 @@ def default_config(algorithm_name: str = "appo") -> TrainConfig:
     """
     chosen = algorithm(algorithm_name)
     return TrainConfig(
-        algorithm=chosen.name, plan=chosen.plan, future=chosen.future, advantage=chosen.advantage, loss=chosen.loss
+        algorithm=chosen.name,
+        plan=chosen.plan,
+        future=chosen.future,
+        advantage=chosen.advantage,
+        loss=chosen.loss,
     )

@@ -46,7 +46,7 @@ def score(batch: Batch, learner: Learner, future: FutureValue) -> Scored:
 
 
 def log_omega(log_ratio: Tensor, batch: Batch, future: FutureValue) -> Tensor:
-    """log Omega (eq. 4) of the batch's action tokens, (B, T)."""
+    """Log Omega (eq. 4) of the batch's action tokens, (B, T)."""
     return log_future_value(
         log_ratio,
         batch.action_mask,

@@ -66,9 +66,7 @@ def read_records(path: Path) -> list[TreeRecord]:
             try:
                 records.append(_to_tree(unpacker.unpack()))
             except msgpack.OutOfData as error:
-                raise RecordError(
-                    f"{path} is cut off: expected {expected} trees, found {len(records)}"
-                ) from error
+                raise RecordError(f"{path} is cut off: expected {expected} trees, found {len(records)}") from error
             except (ValueError, KeyError, TypeError, AttributeError, msgpack.UnpackException) as error:
                 raise RecordError(f"{path}: tree {len(records)} is damaged: {error}") from error
         return records
@@ -147,8 +145,7 @@ def _from_turn(record: TurnRecord) -> dict[str, object]:
         "observation": _from_span(record.observation),
         "reward": record.reward,
         "tool_calls": [
-            [call.tool, call.arguments, call.result, call.is_error, call.seconds]
-            for call in record.tool_calls
+            [call.tool, call.arguments, call.result, call.is_error, call.seconds] for call in record.tool_calls
         ],
     }
 

@@ -1,7 +1,7 @@
-"""The life of a run: cold start, evaluation, training, evaluation; checkpoints on the way and resume from any of them.
+"""The life of a run: cold start, evaluation, training, evaluation; checkpoints on the way, resume from any of them.
 
-Owns the order of phases and what a checkpoint holds. Every phase derives its randomness from (seed, names, position), so
-the position is all that a resumed run must know besides tensors.
+Owns the order of phases and what a checkpoint holds. Every phase derives its randomness from (seed, names, position),
+so the position is all that a resumed run must know besides tensors.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from appo_agent.analysis.statistics import Interval
 from appo_agent.errors import CheckpointError, NonFiniteError
 from appo_agent.evaluation import EvaluationResult, evaluate
 from appo_agent.report.curve import HeldOutPoint
+from appo_agent.rollout.tool_env import tool_env
 from appo_agent.training.build import Agent
 from appo_agent.training.checkpoint import Checkpoint, latest_checkpoint, load_checkpoint, save_checkpoint
 from appo_agent.training.config import TrainConfig
@@ -27,6 +28,7 @@ from appo_agent.training.sft import ColdStart
 from appo_agent.training.task_stream import TaskStream
 from appo_agent.training.trainer import StepResult, Trainer
 from appo_envs.seeding import derive_seed
+from appo_envs.tasks import TaskSplit
 
 Phase = Literal["cold_start", "train", "done"]
 CHECKPOINTS_KEPT = 2
@@ -204,7 +206,10 @@ class TrainingRun:
         with self.progress.phase(name, 1) as bar:
             result = held_out(self.agent, split, self.config.evaluation.episodes, self.config.seed)
             low, high = result.interval
-            bar.show(1, f"success {result.success:.3f} [{low:.3f}, {high:.3f}] on {result.episodes} {split} episodes")
+            bar.show(
+                1,
+                f"success {result.success:.3f} [{low:.3f}, {high:.3f}] on {result.episodes} {split} episodes",
+            )
         return result
 
     def _draw(self) -> None:
@@ -219,7 +224,7 @@ class TrainingRun:
         ]
         write_curve(self.directory, self.log, f"{config.algorithm} on {config.env}, seed {config.seed}", points)
 
-    def _env_tasks(self, split: str) -> Any:
+    def _env_tasks(self, split: str) -> TaskSplit:
         return env_tasks(self.agent, split)
 
     def _budget_spent(self) -> bool:
@@ -232,10 +237,10 @@ class TrainingRun:
             raise Interrupted
 
 
-def env_tasks(agent: Agent, split: str) -> Any:
+def env_tasks(agent: Agent, split: str) -> TaskSplit:
     """The tasks of a split of the agent's environment."""
     env = agent.collector.envs.acquire()
-    tasks = env.unwrapped.tasks(split)
+    tasks = tool_env(env).tasks(split)
     agent.collector.envs.release(env)
     return tasks
 

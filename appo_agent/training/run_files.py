@@ -1,5 +1,7 @@
-"""What a run leaves on disk besides checkpoints and metrics: tree records, transcripts, the learning curve, dumps of
-refused steps."""
+"""What a run leaves on disk besides checkpoints and metrics.
+
+Tree records, transcripts, the learning curve, and dumps of refused steps.
+"""
 
 from __future__ import annotations
 

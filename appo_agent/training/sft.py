@@ -20,7 +20,9 @@ from appo_agent.errors import NonFiniteError
 from appo_agent.policies.base import Tokenizer
 from appo_agent.policies.learner import CausalModel
 from appo_agent.rollout.collect import EnvPool
+from appo_agent.rollout.tool_env import tool_env
 from appo_agent.training.checkpoint import flatten_optimizer, restore_optimizer
+from appo_agent.training.task_stream import TaskStream
 from appo_envs import Task
 from appo_envs.seeding import derive_seed
 
@@ -62,10 +64,10 @@ class Demonstration:
 
 def demonstrate(env: gymnasium.Env, task: Task, tokenizer: Tokenizer, seed: int) -> Demonstration:
     """Play the task source's expert in the environment and write down both sides."""
-    toolenv = env.unwrapped
+    inner = tool_env(env)
     question, _ = env.reset(seed=seed % 2**31, options={"task": task.id})
-    expert = toolenv.task_source.expert(task, np.random.default_rng(seed))
-    ids, written = [tokenizer.prompt(toolenv.messages)], [False]
+    expert = inner.task_source.expert(task, np.random.default_rng(seed))
+    ids, written = [tokenizer.prompt(inner.messages)], [False]
     observation, over = question, False
     while not over:
         action = expert.act(observation)
@@ -94,7 +96,7 @@ class ColdStart:
         model: CausalModel,
         tokenizer: Tokenizer,
         envs: EnvPool,
-        tasks: Sequence[Task],
+        tasks: TaskStream,
         config: ColdStartConfig,
         seed: int,
     ) -> None:

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-
 from appo_agent.algorithms.advantages import has_signal, same_sign
 from appo_agent.algorithms.group import Group
 from appo_agent.batch import Batch
@@ -30,7 +29,7 @@ class StepMetrics:
     def __init__(self) -> None:
         self._sums: Counter[str] = Counter()
         self._means: defaultdict[str, list[float]] = defaultdict(list)
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -77,7 +76,14 @@ class StepMetrics:
         self._means[f"future/log_omega_std_{mini_batch}"].append(float(values.std(unbiased=False)))
 
     def branch_points(
-        self, *, cold_rows: int, rows: int, chosen: int, wanted: int, entropies: Sequence[float], places: Sequence[float]
+        self,
+        *,
+        cold_rows: int,
+        rows: int,
+        chosen: int,
+        wanted: int,
+        entropies: Sequence[float],
+        places: Sequence[float],
     ) -> None:
         """What one selection did.
 
@@ -129,5 +135,3 @@ class StepMetrics:
 def without_errors(tree: RolloutTree) -> RolloutTree:
     """The tree without rollouts whose environment broke (nothing ever branches from one)."""
     return replace(tree, rollouts=tuple(rollout for rollout in tree if rollout.error is None))
-
-

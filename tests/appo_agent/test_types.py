@@ -24,7 +24,7 @@ def turn(action: TokenSpan, observation: TokenSpan, reward: float = 0.0) -> Turn
 
 
 def tree() -> RolloutTree:
-    """Rollout 0: [1 2 3] <10> [4 5] ; 0.0 leaves at token 5; 0.0.0 leaves 0.0 at its second token, in its partial turn."""
+    """Rollout 0: [1 2 3] <10> [4 5]; 0.0 leaves it at token 5; 0.0.0 leaves 0.0 inside its partial first turn."""
     root = rollout("0", [turn(policy(1, 2, 3), env(10)), turn(policy(4, 5), env(), 1.0)])
     child = rollout("0.0", [turn(policy(6, 7, 8), env(11)), turn(policy(9), env())], BranchPoint("0", 1, 1, 0.5))
     grandchild = rollout("0.0.0", [turn(policy(12), env())], BranchPoint("0.0", 0, 1, 0.2))

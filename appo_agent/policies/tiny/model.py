@@ -54,6 +54,7 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(size))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(..., D) to (..., D)."""
         return F.rms_norm(x, (x.shape[-1],), self.weight, RMS_EPS)
 
 
@@ -78,6 +79,7 @@ class FeedForward(nn.Module):
         self.down_proj = nn.Linear(inner, size, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(..., D) to (..., D)."""
         return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
 
 
@@ -93,6 +95,7 @@ class DecoderLayer(nn.Module):
         self.mlp = FeedForward(config.hidden_size, config.intermediate_size)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """(B, T, D) to (B, T, D), with rotary tables (T, head size / 2)."""
         normed = self.input_layernorm(x)
         shape = (x.shape[0], x.shape[1], self.heads, -1)
         query, key, value = (
@@ -100,9 +103,7 @@ class DecoderLayer(nn.Module):
             for projection in (self.self_attn.q_proj, self.self_attn.k_proj, self.self_attn.v_proj)
         )
         # Rows are padded on the right and attention is causal, so no row can see its padding.
-        attended = F.scaled_dot_product_attention(
-            rotate(query, cos, sin), rotate(key, cos, sin), value, is_causal=True
-        )
+        attended = F.scaled_dot_product_attention(rotate(query, cos, sin), rotate(key, cos, sin), value, is_causal=True)
         x = x + self.self_attn.o_proj(attended.transpose(1, 2).reshape(x.shape))
         return x + self.mlp(self.post_attention_layernorm(x))
 

@@ -219,7 +219,10 @@ class TinySampler:
             keys[row_index, :, positions] = rotate(key, cos, sin)
             values[row_index, :, positions] = value
             attended = F.scaled_dot_product_attention(
-                rotate(query, cos, sin).transpose(1, 2), keys[:, :, :visible], values[:, :, :visible], attn_mask=mask
+                rotate(query, cos, sin).transpose(1, 2),
+                keys[:, :, :visible],
+                values[:, :, :visible],
+                attn_mask=mask,
             )
             x = x + F.linear(attended.transpose(1, 2).reshape(rows, width, size), layer.out)
             gate, up = F.linear(F.rms_norm(x, (size,), layer.norm_mid, RMS_EPS), layer.gate_up).chunk(2, -1)

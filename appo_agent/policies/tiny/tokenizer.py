@@ -29,7 +29,7 @@ class WordTokenizer:
         # model's vocabulary (they are added tokens), so it becomes <unk> and no text can produce a special id.
         tokenizer.encode_special_tokens = True
         self._tokenizer = tokenizer
-        self._words = [tokenizer.id_to_token(i) for i in range(tokenizer.get_vocab_size())]
+        self._words = [tokenizer.id_to_token(i) or UNKNOWN for i in range(tokenizer.get_vocab_size())]
         self.eos_token_id: int = self._special_id(EOS)
         self.pad_token_id: int = self._special_id(PAD)
 

@@ -25,9 +25,7 @@ def test_wilson_interval_keeps_width_when_nothing_or_everything_succeeds() -> No
 
 
 @given(data=st.data(), n=st.integers(1, 10_000), confidence=st.floats(0.5, 0.999))
-def test_wilson_interval_agrees_with_scipy_and_holds_the_share(
-    data: st.DataObject, n: int, confidence: float
-) -> None:
+def test_wilson_interval_agrees_with_scipy_and_holds_the_share(data: st.DataObject, n: int, confidence: float) -> None:
     successes = data.draw(st.integers(0, n))
     interval = wilson_interval(successes, n, confidence)
     expected = binomtest(successes, n).proportion_ci(confidence, method="wilson")
@@ -35,9 +33,7 @@ def test_wilson_interval_agrees_with_scipy_and_holds_the_share(
     assert 0 <= interval.low <= successes / n <= interval.high <= 1
 
 
-@pytest.mark.parametrize(
-    ("successes", "n", "confidence"), [(1, 0, 0.9), (-1, 3, 0.9), (4, 3, 0.9), (1, 3, 1.0)]
-)
+@pytest.mark.parametrize(("successes", "n", "confidence"), [(1, 0, 0.9), (-1, 3, 0.9), (4, 3, 0.9), (1, 3, 1.0)])
 def test_wilson_interval_refuses_impossible_arguments(successes: int, n: int, confidence: float) -> None:
     with pytest.raises(ValueError, match="successes|confidence"):
         wilson_interval(successes, n, confidence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -37,9 +38,7 @@ def test_help_imports_neither_torch_nor_the_environments() -> None:
     assert finished.returncode == 0, finished.stderr
 
 
-@pytest.mark.parametrize(
-    ("word", "hint"), [("trian", "did you mean 'train'?"), ("xyz", "there are train, eval")]
-)
+@pytest.mark.parametrize(("word", "hint"), [("trian", "did you mean 'train'?"), ("xyz", "there are train, eval")])
 def test_unknown_command_is_one_line_with_a_suggestion(
     word: str, hint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,6 +84,18 @@ def test_project_error_is_one_line_and_a_bug_keeps_its_traceback(
     assert main(["train"]) == 130
 
 
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"]])
+def test_reader_that_stops_reading_is_no_error(words: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    code = "import sys; from appo_agent.commands.main import main; sys.exit(main(sys.argv[1:]))"
+    finished = subprocess.run(
+        [sys.executable, "-c", code, *words], stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(write)
+    assert (finished.returncode, finished.stderr) == (141, "")
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_says_what_it_is_for(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     module = import_module(COMMANDS[name].module)
@@ -101,9 +112,7 @@ def test_algorithms_are_listed_with_their_summaries(capsys: pytest.CaptureFixtur
     assert main(["algorithms", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert {"appo", "grpo"} <= {entry["name"] for entry in listed}
-    assert [line.split(maxsplit=1) for line in lines] == [
-        [entry["name"], entry["summary"]] for entry in listed
-    ]
+    assert [line.split(maxsplit=1) for line in lines] == [[entry["name"], entry["summary"]] for entry in listed]
 
 
 def test_envs_are_listed_one_a_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -116,9 +116,7 @@ def test_flags_of_every_type_are_read() -> None:
 def test_file_overrides_defaults_and_flags_override_the_file(tmp_path: Path) -> None:
     path = _toml(tmp_path, 'name = "from file"\nseed = 4\n[advantage]\nfuture_weight = 2\nclip = [0.5, 2]\n')
     config = parse_config(Run, Run(limit=5), ["--seed", "5"], path)
-    assert config == Run(
-        seed=5, name="from file", limit=5, advantage=Advantage(future_weight=2.0, clip=(0.5, 2.0))
-    )
+    assert config == Run(seed=5, name="from file", limit=5, advantage=Advantage(future_weight=2.0, clip=(0.5, 2.0)))
     assert isinstance(config.advantage.future_weight, float)
 
 
@@ -188,7 +186,10 @@ def test_impossible_pair_names_the_group_and_what_was_written(tmp_path: Path) ->
     assert _error(["--seed", "1"], path) == (
         f"advantage: clip must be (low, high), got (2.0, 1.0) (written: advantage.clip in {path})"
     )
-    assert _error(["--limit", "0"]) == "limit must be at least 1, got 0 (written: limit on the command line)"
+    assert (
+        _error(["--limit", "0", "--verbose", "True"])
+        == "limit must be at least 1, got 0 (written: limit on the command line)"
+    )
 
 
 def test_positional_word_is_refused() -> None:
@@ -212,6 +213,12 @@ def test_help_shows_every_setting_with_default_and_doc(capsys: pytest.CaptureFix
     for expected in ("appo train", "--seed", "1234", "source of all randomness", "--advantage.future-weight"):
         assert expected in shown
     assert "weight of the future" in shown
+
+
+def test_help_shows_the_values_of_the_file_as_defaults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_config(Run, Run(), ["--help"], _toml(tmp_path, "seed = 98765\n"))
+    assert "98765" in capsys.readouterr().out
 
 
 def test_default_of_another_type_is_a_bug() -> None:

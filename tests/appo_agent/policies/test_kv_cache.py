@@ -24,9 +24,7 @@ def test_every_sequence_is_a_prefix_of_what_it_shares(sequences: list[list[int]]
     shared = share_prefixes(arrays)
     for sequence, source in zip(sequences, shared.source, strict=True):
         assert sequences[shared.computed[source]][: len(sequence)] == sequence
-    distinct = {
-        tuple(s) for s in sequences if not any(len(o) > len(s) and o[: len(s)] == s for o in sequences)
-    }
+    distinct = {tuple(s) for s in sequences if not any(len(o) > len(s) and o[: len(s)] == s for o in sequences)}
     assert len(shared.computed) == len(distinct)
 
 

@@ -26,7 +26,9 @@ def sampler(policy: TinyModel, version: int = 0) -> TinySampler:
     return made
 
 
-def request(name: str, prompt: list[int] | np.ndarray, seed: int, version: int = 0, limit: int = 24) -> GenerationRequest:
+def request(
+    name: str, prompt: list[int] | np.ndarray, seed: int, version: int = 0, limit: int = 24
+) -> GenerationRequest:
     return GenerationRequest(name, np.array(prompt, np.int64), seed, limit, 1.0, STOP, version)
 
 
@@ -38,7 +40,9 @@ def generate(policy: TinySampler, requests: list[GenerationRequest]) -> dict[str
     return results
 
 
-def learner_logprobs(policy: TinyModel, prompt: np.ndarray, generation: Generation, temperature: float = 1.0) -> torch.Tensor:
+def learner_logprobs(
+    policy: TinyModel, prompt: np.ndarray, generation: Generation, temperature: float = 1.0
+) -> torch.Tensor:
     ids = torch.from_numpy(np.concatenate([prompt, generation.span.token_ids]))[None]
     with torch.no_grad():
         scores = token_scores(policy.project(policy.hidden_states(ids)), ids, temperature=temperature)
@@ -64,7 +68,9 @@ def test_logprobs_are_those_of_the_temperature_that_drew() -> None:
     prompt = np.arange(1, 7)
     generation = generate(sampler(policy), [GenerationRequest("a", prompt, 5, 20, 0.5, STOP, 0)])["a"]
     expected = learner_logprobs(policy, prompt, generation, temperature=0.5)
-    torch.testing.assert_close(torch.from_numpy(np.array(generation.span.behavior_logprobs)), expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        torch.from_numpy(np.array(generation.span.behavior_logprobs)), expected, atol=1e-4, rtol=0
+    )
 
 
 def test_a_request_draws_the_same_tokens_whatever_is_in_the_batch() -> None:

@@ -93,9 +93,7 @@ def test_a_branch_of_a_branch_forks_inside_its_partial_turn(
     collector: Collector, tokenizer: WordTokenizer, tasks: list[Task]
 ) -> None:
     tree = mistaken_tree(collector, tokenizer, tasks[0])
-    still_wrong = ScriptedSampler(
-        tail_of(tokenizer, solve(tokenizer, mistake_in_turn=1)), tokenizer
-    )
+    still_wrong = ScriptedSampler(tail_of(tokenizer, solve(tokenizer, mistake_in_turn=1)), tokenizer)
     [once] = grow([tree], [PlacedBranch(0, BranchPoint("0", 1, 1, 0.0))], collector, still_wrong, 1, keep_states=True)
     assert once.rollout("0.0").reward == 0.0
     repaired = ScriptedSampler(tail_of(tokenizer, solve(tokenizer)), tokenizer)

@@ -17,7 +17,9 @@ from appo_envs.errors import EnvError
 from tests.appo_agent.conftest import make_env, solve
 
 
-def test_a_scripted_solver_collects_full_rewards(collector: Collector, solver: ScriptedSampler, tasks: list[Task]) -> None:
+def test_a_scripted_solver_collects_full_rewards(
+    collector: Collector, solver: ScriptedSampler, tasks: list[Task]
+) -> None:
     trees = collector.collect(tasks, 2, solver, seed=0, keep_states=False)
     assert [tree.task.id for tree in trees] == [task.id for task in tasks]
     for tree in trees:

@@ -62,9 +62,7 @@ def test_truncated_log_continues_as_if_the_later_steps_had_never_been(tmp_path: 
 
 
 @pytest.mark.parametrize("torn", ['{"step": 3, "train/rew', "\x00\x00", "ü"])
-def test_torn_last_line_is_dropped_and_said(
-    tmp_path: Path, torn: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_torn_last_line_is_dropped_and_said(tmp_path: Path, torn: str, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "metrics.jsonl"
     _filled(path, 2)
     whole = path.read_bytes()

@@ -159,9 +159,7 @@ def _rollouts(draw: st.DrawFn) -> RolloutRecord:
         max_size=2,
     )
 )
-def test_any_record_survives_the_file(
-    records: list[TreeRecord], tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_any_record_survives_the_file(records: list[TreeRecord], tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "any.msgpack"
     write_records(path, records)
     _assert_equal(tuple(read_records(path)), tuple(records))
@@ -182,9 +180,7 @@ def test_unknown_version_says_so(tmp_path: Path) -> None:
     write_records(path, [])
     header = msgpack.unpackb(path.read_bytes())
     path.write_bytes(msgpack.packb(header | {"version": RECORD_VERSION + 1}) or b"")
-    with pytest.raises(
-        RecordError, match=f"record version {RECORD_VERSION + 1}; .* reads version {RECORD_VERSION}"
-    ):
+    with pytest.raises(RecordError, match=f"record version {RECORD_VERSION + 1}; .* reads version {RECORD_VERSION}"):
         read_records(path)
 
 
