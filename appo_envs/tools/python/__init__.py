@@ -1,13 +1,17 @@
 """Forkable Python sessions: a live interpreter that branches with the episode it belongs to."""
 
-from .errors import SessionClosed
+from .errors import IsolationError, SessionClosed
 from .frozen import PythonSnapshot
 from .result import RunResult
+from .sandbox.isolation.features import FeatureReport
 from .sandbox.settings import Limits, PythonSettings
 from .session import PythonSession
+from .supervisor import isolation_report
 from .tool import PythonTool
 
 __all__ = [
+    "FeatureReport",
+    "IsolationError",
     "Limits",
     "PythonSession",
     "PythonSettings",
@@ -15,4 +19,5 @@ __all__ = [
     "PythonTool",
     "RunResult",
     "SessionClosed",
+    "isolation_report",
 ]

@@ -9,4 +9,8 @@ class SessionClosed(SandboxError):
     """The session, or the snapshot, was closed before."""
 
 
-__all__ = ["SandboxError", "SessionClosed"]
+class IsolationError(SandboxError):
+    """The machine cannot isolate sessions as well as the settings insist on; the text names what is missing."""
+
+
+__all__ = ["IsolationError", "SandboxError", "SessionClosed"]

@@ -26,6 +26,7 @@ from .sandbox.wire import (
     receive,
     send,
 )
+from .template_process import TemplateError
 
 _FORK_SECONDS = 10.0
 # Every fork costs the parent a descriptor while it is made.
@@ -65,7 +66,7 @@ def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
         pairs = [channel_pair() for _ in range(count)]
         for end in (end for pair in pairs for end in pair):
             opened.enter_context(end)
-        scratches = [nursery.new_scratch() for _ in pairs]
+        scratches = [nursery.new_scratch(parent.identity.scratch) for _ in pairs]
         number = parent.next_number()
         try:
             with nursery.permit(parent.identity.pid, count):
@@ -79,16 +80,16 @@ def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
             _check_count(parent.answer(Forked, number, deadline), count)
         except _Unborn as trouble:
             _end_all(forks)
-            nursery.sweep()
+            nursery.sweep(parent.identity.pid)
             told = parent.answer(Forked, number, deadline).error
             raise ForkFailed(told or str(trouble)) from trouble
         except (ProtocolError, OSError) as error:
+            nursery.sweep(parent.identity.pid)
             _end_all([parent, *forks])
-            nursery.sweep()
             raise ForkFailed(f"a fork broke the protocol, its parent was ended: {error}") from error
         except ProcessLost:
             _end_all(forks)
-            nursery.sweep()
+            nursery.sweep(parent.identity.pid)
             raise
     return forks
 
@@ -110,6 +111,9 @@ def _welcome(first: socket.socket, scratch: str, parent: SessionProcess, deadlin
         try:
             files = parent.nursery.furnish(process.pidfd)
             send(first, Proceed(files), (theirs.fileno(),))
+        except TemplateError as error:
+            process.end()
+            raise _Unborn(str(error)) from error
         except (ProtocolError, OSError):
             process.end()
             raise
@@ -121,6 +125,10 @@ def _second_greeting(process: SessionProcess, deadline: float) -> None:
     if packet.pid != process.identity.pid:
         raise ProtocolError(f"process {packet.pid} greeted in the place of {process.identity.pid}")
     process.channel.settimeout(None)
+    try:
+        process.nursery.inspect(process.pidfd)
+    except TemplateError as error:
+        raise ProtocolError(f"a fork is not on its own: {error}") from error
 
 
 def _greeting(channel: socket.socket, stage: int, deadline: float) -> Packet:

@@ -9,12 +9,18 @@ from .sandbox.wire import OpenFile
 
 
 class Nursery(Protocol):
-    """What the supervisor does for forks that are being made."""
+    """What the supervisor does for the processes that came from its template.
 
-    live: set[int]
+    Attributes:
+        live: the process ids of known sessions, with a descriptor of each.
+        ends: why the supervisor ended a process, by its id.
+    """
 
-    def new_scratch(self) -> str:
-        """The path of a new folder for one session; empty where /tmp is private."""
+    live: dict[int, int]
+    ends: dict[int, str]
+
+    def new_scratch(self, parent: str) -> str:
+        """The path of a new folder for a fork of the session in folder `parent`; empty where /tmp is private."""
         ...
 
     def permit(self, pid: int, count: int) -> AbstractContextManager[None]:
@@ -25,6 +31,10 @@ class Nursery(Protocol):
         """Give a fork its private surroundings; return the files that it must open again."""
         ...
 
-    def sweep(self) -> None:
-        """Kill every process that is no known session."""
+    def inspect(self, pidfd: int) -> None:
+        """Check that a fork shares nothing with its parent."""
+        ...
+
+    def sweep(self, parent: int) -> None:
+        """Kill the children of a process, and orphans, that are no known sessions."""
         ...

@@ -68,10 +68,8 @@ class SessionProcess:
         self._poll.register(self._pidfd, select.POLLIN)
         # An unguessable start: answers cannot be queued before their question is known.
         self._number = secrets.randbits(48)
-        nursery.live.add(identity.pid)
-        self._give_back = weakref.finalize(
-            self, _give_back, self._owner, channel, self._pidfd, identity, nursery.live
-        )
+        nursery.live[identity.pid] = self._pidfd
+        self._give_back = weakref.finalize(self, _give_back, self._owner, channel, self._pidfd, identity, nursery.live)
 
     @property
     def channel(self) -> socket.socket:
@@ -172,18 +170,19 @@ class SessionProcess:
         return packet
 
     def _lost(self, reason: str) -> ProcessLost:
+        reason = self.nursery.ends.pop(self.identity.pid, reason)
         self.end()
         return ProcessLost(reason)
 
 
-def _give_back(owner: int, channel: socket.socket, pidfd: int, identity: Identity, live: set[int]) -> None:
+def _give_back(owner: int, channel: socket.socket, pidfd: int, identity: Identity, live: dict[int, int]) -> None:
     """End the process and free its descriptors and folder; a fork of the trainer frees its copies only."""
     if os.getpid() == owner:
         try:
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        live.discard(identity.pid)
+        live.pop(identity.pid, None)
         if identity.scratch:
             gone = select.poll()
             gone.register(pidfd, select.POLLIN)

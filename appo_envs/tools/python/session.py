@@ -120,9 +120,7 @@ class PythonSession:
             try:
                 self._freeze()
             except ProcessLost as loss:
-                raise SandboxError(
-                    f"no snapshot can be taken, the session's process is gone: {loss}"
-                ) from loss
+                raise SandboxError(f"no snapshot can be taken, the session's process is gone: {loss}") from loss
             return PythonSnapshot(self.settings, None) if self._base is None else self._base.share()
 
     def restore(self, snapshot: PythonSnapshot) -> None:
@@ -136,9 +134,7 @@ class PythonSession:
         if not isinstance(snapshot, PythonSnapshot):
             raise TypeError(f"expected a PythonSnapshot, got {type(snapshot).__name__}")
         if snapshot.settings != self.settings:
-            raise ValueError(
-                "the snapshot was taken of a session with other settings, which this one cannot take on"
-            )
+            raise ValueError("the snapshot was taken of a session with other settings, which this one cannot take on")
         if snapshot.closed:
             raise SessionClosed("the snapshot was closed; restore it before, or take another")
         with self._lock:

@@ -1,57 +1,49 @@
-"""The trainer's side of one template process: starting it, asking it for sessions, ending it.
+"""The trainer's side of one template: its sessions, what watches over them, and their end.
 
-Owns the template's life and the registry of supervisors, one for each set of settings. A session's own life
-is in `process`, the handshake of a fork in `forking`.
+Owns the thread that stays with the template, the walls' floor, and the registry of supervisors, one for each
+set of settings. A session's own life is in `process`, the handshake of a fork in `forking`.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import itertools
 import os
-import pathlib
 import shutil
-import site
-import socket
-import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Sequence
 
-from . import sandbox
-from .errors import SandboxError
+from .clones import CloneGuard
+from .errors import IsolationError, SandboxError
+from .memory import MemoryGroup, MemoryWatch, default_cap_mb
 from .process import Identity, SessionProcess
-from .sandbox.settings import NONE, PythonSettings, encode_settings
+from .sandbox.isolation import features
+from .sandbox.isolation.features import FeatureReport, missing_from_floor
+from .sandbox.isolation.namespaces import NOBODY
+from .sandbox.settings import NONE, PythonSettings
 from .sandbox.wire import (
-    Configure,
     Done,
     Failed,
+    Furnish,
+    Furnished,
+    Inspect,
     OpenFile,
     ProtocolError,
     Ready,
     Spawn,
+    Sweep,
     channel_pair,
     close_all,
     decode,
     receive,
-    send,
 )
+from .template_process import Answer, TemplateProcess
 
-_LAUNCH = pathlib.Path(sandbox.__file__).with_name("launch.py")
 _SPAWN_SECONDS = 20.0
-_END_SECONDS = 5.0
-# The template inherits nothing of the trainer's environment: tokens and keys are often kept there.
-_ENVIRONMENT = {
-    "PATH": "/usr/bin:/bin",
-    "HOME": "/tmp",
-    "LANG": "C.UTF-8",
-    "PYTHONHASHSEED": "0",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "MALLOC_ARENA_MAX": "1",
-}
+_WATCH_SECONDS = 1.0
 
 
 class Supervisor:
@@ -61,80 +53,75 @@ class Supervisor:
         settings: of the template and its sessions.
 
     Raises:
+        IsolationError: the machine cannot give the isolation that the settings insist on.
         SandboxError: the template could not be started.
     """
 
     def __init__(self, settings: PythonSettings) -> None:
+        self.settings = settings
+        self.live: dict[int, int] = {}
+        self.ends: dict[int, str] = {}
+        self._owner = os.getpid()
+        self._number = itertools.count(1)
+        self._closing = False
+        self._scratch = tempfile.mkdtemp(prefix="appo-python-")
+        self._guard = CloneGuard(settings.limits.threads)
+        self._active: frozenset[str] = frozenset()
+        self._trouble: SandboxError | None = None
+        self._template: TemplateProcess | None = None
+        started = threading.Event()
+        # The kernel ends the template when the thread that started it ends, so that thread must last.
+        self._thread = threading.Thread(target=self._attend, args=(started,), name="appo-python", daemon=True)
+        self._thread.start()
+        started.wait()
+        if self._trouble is not None:
+            self.close()
+            raise self._trouble
+
+    def _attend(self, started: threading.Event) -> None:
+        """Start the template, then stay with it: answer the kernel, watch memory, see it end."""
+        with contextlib.ExitStack() as ending:
+            try:
+                template = self._template = TemplateProcess(self.settings, self._scratch)
+                ending.callback(template.wait)
+                watch = self._start(template, ending)
+            except SandboxError as trouble:
+                self._trouble = trouble
+                if self._template is not None:
+                    self._template.hang_up()
+                return
+            finally:
+                started.set()
+            while self._guard.answer_until_stopped(_WATCH_SECONDS):
+                victim = None if watch is None else watch.look(dict(self.live))
+                if victim is not None:
+                    self.ends[victim] = "all sessions together used too much memory, and it used the most"
+
+    def _start(self, template: TemplateProcess, ending: contextlib.ExitStack) -> MemoryWatch | None:
+        """Start the template with all the isolation there is; return the memory watch where one is needed."""
+        settings = self.settings
+        reports = template.probe()
+        group = None
         if settings.isolation == NONE:
             _warn_once()
-        self.settings = settings
-        self.live: set[int] = set()
-        self._owner = os.getpid()
-        self._lock = threading.Lock()
-        self._number = 0
-        self._closing = threading.Event()
-        self._launched = threading.Event()
-        self._scratch = tempfile.mkdtemp(prefix="appo-python-")
-        self._control, theirs = channel_pair()
-        self._template: subprocess.Popen[bytes] | None = None
-        # The kernel ends the template when the *thread* that started it ends, so that thread must last.
-        self._thread = threading.Thread(target=self._attend, args=(theirs,), name="appo-python", daemon=True)
-        self._thread.start()
-        self._launched.wait()
-        try:
-            self._configure()
-        except BaseException:
-            self.close()
-            raise
-
-    def _attend(self, theirs: socket.socket) -> None:
-        """Start the template and stay until it is to end."""
-        command = [sys.executable, "-B", "-P", "-s", "-S", "-X", "utf8", str(_LAUNCH), str(theirs.fileno())]
-        with theirs:
-            try:
-                template = subprocess.Popen(
-                    command,
-                    env=_ENVIRONMENT,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    cwd="/",
-                )
-            except OSError:
-                self._launched.set()
-                return
-        self._template = template
-        self._launched.set()
-        self._closing.wait()
-        try:
-            template.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            template.kill()
-            template.wait()
-
-    def _configure(self) -> None:
-        send(self._control, Configure(encode_settings(self.settings), _site_folders(), self._scratch))
-        self._control.settimeout(self.settings.start_seconds)
-        try:
-            packet = receive(self._control)
-        except TimeoutError:
-            raise SandboxError(
-                f"the Python template did not start within {self.settings.start_seconds} s; "
-                "preload less or raise PythonSettings.start_seconds"
-            ) from None
-        if not packet.data:
-            raise SandboxError(f"the Python template ended while starting ({sys.executable}); see stderr")
-        message = decode(packet.data, Ready, Failed)
-        if isinstance(message, Failed):
-            raise SandboxError(message.reason)
-        self._control.settimeout(_SPAWN_SECONDS)
+        else:
+            group, report = memory_group(settings)
+            check_floor(settings, [*reports, report])
+        if group is not None:
+            group.add(template.pid)
+            # After the template's end, which is put on the stack before.
+            ending.callback(group.close)
+        self._active = frozenset(report.feature for report in reports if report.active)
+        if settings.isolation != NONE and features.MNT not in self._active and os.geteuid() == 0:
+            os.chown(self._scratch, NOBODY, NOBODY)
+        template.start(sorted(self._active))
+        return None if group is not None else MemoryWatch(settings.total_memory_mb or default_cap_mb())
 
     @property
     def alive(self) -> bool:
         """Whether sessions can be asked for."""
         template = self._template
-        running = template is not None and template.returncode is None and not self._closing.is_set()
-        return running and os.getpid() == self._owner
+        return template is not None and template.alive and not self._closing and os.getpid() == self._owner
 
     def spawn(self) -> SessionProcess:
         """A new session, forked from the template.
@@ -142,82 +129,162 @@ class Supervisor:
         Raises:
             SandboxError: the template is gone or the session cannot be set up.
         """
+        family = "" if features.PRIVATE_TMP in self._active else os.path.join(self._scratch, self._next_name())
+        scratch = family and os.path.join(family, "0")
         ours, theirs = channel_pair()
-        scratch = self.new_scratch()
-        try:
-            with theirs, self._lock:
-                self._number += 1
-                send(self._control, Spawn(self._number, scratch), (theirs.fileno(),))
-                decode(receive(self._control).data, Done)
+        with contextlib.ExitStack() as failing:
+            failing.enter_context(ours)
+            with theirs:
+                self._ask(Spawn(next(self._number), scratch), Done, (theirs.fileno(),))
             ours.settimeout(_SPAWN_SECONDS)
-            packet = receive(ours)
+            try:
+                packet = receive(ours)
+                if not packet.data:
+                    raise SandboxError("a new session ended before it was set up")
+                greeting = decode(packet.data, Ready, Failed)
+            except (OSError, ProtocolError) as error:
+                raise SandboxError(f"a new session does not greet: {error}") from error
+            if isinstance(greeting, Failed) or packet.pid is None:
+                close_all(packet.descriptors)
+                raise SandboxError(greeting.reason if isinstance(greeting, Failed) else "the sender is unknown")
+            for listener in packet.descriptors:
+                self._guard.watch(listener)
             ours.settimeout(None)
-            close_all(packet.descriptors)
-            message = decode(packet.data, Ready, Failed)
-        except (OSError, ProtocolError) as error:
-            ours.close()
-            raise SandboxError(f"the Python template does not start sessions any more: {error}") from error
-        if isinstance(message, Failed) or packet.pid is None:
-            ours.close()
-            raise SandboxError(
-                message.reason if isinstance(message, Failed) else "a session has no process id"
-            )
+            failing.pop_all()
         return SessionProcess(ours, Identity(packet.pid, scratch, 0), self)
 
-    def new_scratch(self) -> str:
-        """The path of a folder for one session, not made yet."""
-        with self._lock:
-            self._number += 1
-            return os.path.join(self._scratch, str(self._number))
+    def new_scratch(self, parent: str) -> str:
+        """The path of a new folder for a fork, beside its parent's; empty where /tmp is private."""
+        return parent and os.path.join(os.path.dirname(parent), self._next_name())
 
-    @contextlib.contextmanager
-    def permit(self, pid: int, count: int) -> Iterator[None]:
+    def permit(self, pid: int, count: int) -> contextlib.AbstractContextManager[None]:
         """While open, process `pid` may fork `count` times."""
-        yield
+        return self._guard.permit(pid, count)
 
     def furnish(self, pidfd: int) -> list[OpenFile]:
-        """Give a fork its private surroundings; unisolated ones do it themselves."""
-        return []
+        """Give a fork its private surroundings; return the files that it must open again.
 
-    def sweep(self) -> None:
-        """Kill every process that is no known session."""
+        Raises:
+            TemplateError: it cannot be done.
+        """
+        if features.PRIVATE_TMP not in self._active:
+            return []
+        return self._ask(Furnish(next(self._number)), Furnished, (pidfd,)).files
+
+    def inspect(self, pidfd: int) -> None:
+        """Check that a fork shares nothing with its parent.
+
+        Raises:
+            TemplateError: it does.
+        """
+        if features.PRIVATE_TMP in self._active:
+            self._ask(Inspect(next(self._number)), Done, (pidfd,))
+
+    def sweep(self, parent: int) -> None:
+        """Kill the children of a process, and orphans, that are no known sessions."""
+        if self._active and self.alive:
+            keep = [inner for inner in map(_inner_pid, list(self.live)) if inner]
+            self._ask(Sweep(next(self._number), _inner_pid(parent), keep), Done)
 
     def close(self) -> None:
         """End the template and every session that came from it; does nothing the second time."""
-        if self._closing.is_set():
+        if self._closing:
             return
-        self._closing.set()
-        self._control.close()
+        self._closing = True
+        if self._template is not None:
+            self._template.hang_up()
         if os.getpid() == self._owner:
+            self._guard.stop()
             self._thread.join()
+            self._guard.close()
             shutil.rmtree(self._scratch, ignore_errors=True)
 
+    def _ask(
+        self, request: Spawn | Furnish | Inspect | Sweep, kind: type[Answer], descriptors: tuple[int, ...] = ()
+    ) -> Answer:
+        if self._template is None:
+            raise SandboxError("the Python template was not started")
+        return self._template.ask(request, kind, descriptors)
 
-def _site_folders() -> list[str]:
-    """The folders of installed packages that the trainer itself imports from.
+    def _next_name(self) -> str:
+        return str(next(self._number))
 
-    The rest of the trainer's path (its scripts, its checkout) may hold answers and secrets, and stays
-    outside.
+
+def _inner_pid(pid: int) -> int:
+    """A session's process id as the template sees it; 0 if it has ended."""
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            return next((int(line.split()[-1]) for line in file if line.startswith("NSpid:")), 0)
+    except OSError:
+        return 0
+
+
+def isolation_report(settings: PythonSettings | None = None) -> tuple[FeatureReport, ...]:
+    """What isolation this machine gives to Python sessions, feature by feature.
+
+    Args:
+        settings: whose switched-off features and paths to respect; None for the default.
+
+    Raises:
+        SandboxError: the trial itself could not be run.
     """
-    installed = [*site.getsitepackages()]
-    if site.ENABLE_USER_SITE:
-        installed.append(site.getusersitepackages())
-    return [folder for folder in installed if folder in sys.path]
+    settings = PythonSettings() if settings is None else settings
+    template = TemplateProcess(settings, "")
+    try:
+        reports = template.probe()
+    finally:
+        template.hang_up()
+        template.wait()
+    group, report = memory_group(settings)
+    if group is not None:
+        group.close()
+    return (*reports, report)
+
+
+def check_floor(settings: PythonSettings, reports: Sequence[FeatureReport]) -> None:
+    """Refuse to go on with less isolation than the settings insist on.
+
+    Raises:
+        IsolationError: naming what is missing and why.
+    """
+    missing = missing_from_floor(settings.floor, reports)
+    if missing:
+        parts = "; ".join(f"{' or '.join(part.any_of)} ({', '.join(part.reasons)})" for part in missing)
+        raise IsolationError(
+            f"model-written code is not run here, because this machine does not offer {parts}. "
+            "Enable it, lower PythonSettings.floor, or choose isolation='none' for code that you trust."
+        )
+
+
+def memory_group(settings: PythonSettings) -> tuple[MemoryGroup | None, FeatureReport]:
+    """A memory-bounded group for all sessions if one can be had, and the report on that feature."""
+    name = features.CGROUP
+    if name in settings.without:
+        return None, FeatureReport(name, False, "switched off in the settings")
+    try:
+        group = MemoryGroup(settings.total_memory_mb or default_cap_mb())
+    except OSError as error:
+        return None, FeatureReport(name, False, f"{error}; the trainer watches the memory of sessions itself")
+    return group, FeatureReport(name, True, features.MEANING[name])
 
 
 _supervisors: dict[PythonSettings, Supervisor] = {}
 _supervisors_lock = threading.Lock()
+_warned = False
 
 
 def supervisor_for(settings: PythonSettings) -> Supervisor:
     """The supervisor of all sessions with these settings, started on first use and again after it was lost.
 
     Raises:
+        IsolationError: the machine cannot give the isolation that the settings insist on.
         SandboxError: its template could not be started.
     """
     with _supervisors_lock:
         supervisor = _supervisors.get(settings)
         if supervisor is None or not supervisor.alive:
+            if supervisor is not None:
+                supervisor.close()
             supervisor = _supervisors[settings] = Supervisor(settings)
         return supervisor
 
@@ -243,6 +310,5 @@ def _warn_once() -> None:
         print("appo_envs: Python sessions are not isolated (isolation='none')", file=sys.stderr)
 
 
-_warned = False
 atexit.register(close_supervisors)
 os.register_at_fork(after_in_child=_forget_supervisors)

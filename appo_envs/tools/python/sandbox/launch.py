@@ -11,6 +11,6 @@ import sys
 if __name__ == "__main__":
     folder = pathlib.Path(__file__).resolve().parent
     sys.path.insert(0, str(folder.parent))
-    template = importlib.import_module(f"{folder.name}.template")
+    stub = importlib.import_module(f"{folder.name}.stub")
     sys.path.remove(str(folder.parent))
-    template.main(int(sys.argv[1]))
+    stub.main(int(sys.argv[1]))

@@ -10,6 +10,8 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 
+from .isolation.features import DEFAULT_FLOOR, Floor, check_names
+
 ISOLATED = "isolated"
 NONE = "none"
 
@@ -72,21 +74,29 @@ class PythonSettings:
     """How Python sessions are started; sessions with equal settings share one template process.
 
     Attributes:
-        isolation: "isolated", or "none" for plain processes with limits only, which trusted code alone should
-            run in. preload: modules imported once in the template, so that every session has them at no cost.
-            paths: folders put on the sessions' module search path, before the trainer's site-packages;
-            readable inside. timeout: seconds that a call may run when the call names no other time. grace:
-            seconds between the soft time-out, which keeps the state, and the hard one, which kills.
-            start_seconds: seconds that the template may take to start, its imports included. limits: what one
-            session may use.
+        isolation: "isolated", or "none" for plain processes with limits only, in which nothing but trusted
+            code should run.
+        without: isolation features that are not used although they may work; for tests and for trouble.
+        floor: features without which no session is started: of each inner tuple at least one must be active.
+        preload: modules imported once in the template, so that every session has them at no cost.
+        paths: folders put on the sessions' module search path, readable inside.
+        timeout: seconds that a call may run when the call names no other time.
+        grace: seconds between the soft time-out, which keeps the state, and the hard one, which kills.
+        start_seconds: seconds that the template may take to start, its imports included.
+        total_memory_mb: memory that all sessions together may use, MiB; None for three quarters of the
+            machine's.
+        limits: what one session may use.
     """
 
-    isolation: str = NONE
+    isolation: str = ISOLATED
+    without: tuple[str, ...] = ()
+    floor: Floor = DEFAULT_FLOOR
     preload: tuple[str, ...] = DEFAULT_PRELOAD
     paths: tuple[str, ...] = ()
     timeout: float = 10.0
     grace: float = 0.5
     start_seconds: float = 60.0
+    total_memory_mb: int | None = None
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -94,7 +104,11 @@ class PythonSettings:
             raise ValueError(f'isolation must be "{ISOLATED}" or "{NONE}", got {self.isolation!r}')
         for name in ("timeout", "grace", "start_seconds"):
             check_seconds(name, getattr(self, name))
-        for name in ("preload", "paths"):
+        check_names("without", self.without)
+        check_names("floor", [name for part in self.floor for name in part])
+        if self.total_memory_mb is not None and self.total_memory_mb < 1:
+            raise ValueError(f"total_memory_mb must be at least 1 or None, got {self.total_memory_mb!r}")
+        for name in ("without", "preload", "paths"):
             values = getattr(self, name)
             if type(values) is not tuple or not all(isinstance(value, str) for value in values):
                 raise ValueError(f"{name} must be a tuple of strings, got {values!r}")
@@ -120,6 +134,7 @@ def decode_settings(text: str) -> PythonSettings:
     """The inverse of `encode_settings`; JSON knows no tuples, so they are made again here."""
     values = json.loads(text)
     limits = Limits(**values.pop("limits"))
-    for name in ("preload", "paths"):
+    values["floor"] = tuple(tuple(part) for part in values["floor"])
+    for name in ("without", "preload", "paths"):
         values[name] = tuple(values[name])
     return PythonSettings(limits=limits, **values)

@@ -1,7 +1,8 @@
 """The template process: it imports the modules once, and every session is a fork of it.
 
-Owns the imports and the birth of a session. It runs no model-written code, ever; it obeys the trainer alone,
-and ends with everything that came from it when the trainer's side of the control channel closes.
+Owns the imports and the requests of the trainer. It runs no model-written code, ever, and ends with
+everything that came from it when the trainer's side of the control channel closes. What becomes of a fork is
+in `newborn`.
 """
 
 from __future__ import annotations
@@ -13,47 +14,170 @@ import shutil
 import signal
 import site
 import socket
-import sys
+from dataclasses import dataclass
 from typing import NoReturn
 
-from . import worker
-from .descriptors import CHANNEL, FIRST_FREE, move_descriptor
-from .limits import apply_limits
-from .settings import PythonSettings, decode_settings
-from .wire import Configure, Done, Failed, ProtocolError, Ready, Spawn, close_all, decode, receive, send
-from .workplace import PlainFolder
+from .isolation import features, namespaces
+from .isolation.lifetime import adopt_orphans, run_before_parent
+from .isolation.private_tmp import (
+    Left,
+    SharedDescriptor,
+    check_fork,
+    furnish_fork,
+    open_own_mounts,
+    process_id,
+)
+from .isolation.root import enter_root, move_imports_inside
+from .newborn import Birth, begin_session
+from .orphans import kill_strays
+from .settings import ISOLATED, PythonSettings
+from .tree import TreeError
+from .wire import (
+    Done,
+    Failed,
+    Furnish,
+    Furnished,
+    Inspect,
+    Message,
+    ProtocolError,
+    Ready,
+    Spawn,
+    Sweep,
+    close_all,
+    decode,
+    receive,
+    send,
+)
 
-_HIGHEST_DESCRIPTOR = 1 << 16
+
+@dataclass(frozen=True)
+class Plan:
+    """What the template is to become.
+
+    Attributes:
+        settings: of all its sessions.
+        active: the isolation features to use.
+        shown: the host's paths that its file system holds.
+        scratch: where the folders of sessions without a private /tmp are put.
+        trainer: the trainer's process id.
+    """
+
+    settings: PythonSettings
+    active: frozenset[str]
+    shown: tuple[str, ...]
+    scratch: str
+    trainer: int
 
 
-def main(descriptor: int) -> NoReturn:
-    """Become the template whose control channel is `descriptor`; never returns."""
-    control = socket.socket(fileno=descriptor)
-    configure = decode(receive(control).data, Configure)
-    settings = decode_settings(configure.settings)
-    # One process group for the template and all sessions: killing the group leaves nothing.
-    os.setsid()
+def main(control: socket.socket, plan: Plan) -> NoReturn:
+    """Set up and serve the trainer; never returns."""
+    template = _Template(control, plan)
     try:
-        _import_modules(settings, configure.site_folders)
-    except ImportError as error:
-        send(control, Failed(_import_advice(error)))
+        template.prepare()
+    except (OSError, ImportError) as error:
+        send(control, Failed(f"the template cannot be set up: {type(error).__name__}: {error}"))
         os._exit(1)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    # Frozen objects are never visited by the collector, so their pages stay shared with every session.
-    gc.collect()
-    gc.freeze()
-    send(control, Ready(""))
-    _serve(control, settings, configure.scratch)
+    send(control, Ready(os.getpid()))
+    template.serve()
 
 
-def _import_modules(settings: PythonSettings, site_folders: list[str]) -> None:
-    sys.path += [folder for folder in (*settings.paths, *site_folders) if folder not in sys.path]
+class _Template:
+    def __init__(self, control: socket.socket, plan: Plan) -> None:
+        self._control = control
+        self._plan = plan
+        self._own_mounts = -1
+        self._spawned: set[int] = set()
+        # What each fork, by its process id here, left of its parent's /tmp; until it is inspected.
+        self._left: dict[int, Left] = {}
+
+    def prepare(self) -> None:
+        """Isolate this process, then import the modules."""
+        active = self._plan.active
+        if features.PID not in active:
+            # One process group for the template and all sessions: killing the group leaves nothing.
+            os.setsid()
+            run_before_parent(self._plan.trainer, self._end)
+        if self._plan.settings.isolation == ISOLATED:
+            adopt_orphans()
+        if features.MNT in active:
+            move_imports_inside()
+            enter_root(self._plan.shown)
+            namespaces.give_up_root(active)
+            self._own_mounts = open_own_mounts()
+        elif features.USERNS in active:
+            namespaces.give_up_root(active)
+        _import_modules(self._plan.settings)
+        if self._plan.settings.isolation == ISOLATED:
+            namespaces.become_nobody()
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        # Frozen objects are never visited by the collector, so their pages stay shared with every session.
+        gc.collect()
+        gc.freeze()
+
+    def serve(self) -> NoReturn:
+        """Carry out requests until the trainer goes away."""
+        while True:
+            try:
+                packet = receive(self._control)
+                if not packet.data:
+                    self._end()
+                request = decode(packet.data, Spawn, Furnish, Inspect, Sweep)
+            except (ProtocolError, OSError):
+                self._end()
+            try:
+                answer = self._carry_out(request, packet.descriptors)
+            except (OSError, TreeError, SharedDescriptor) as error:
+                answer = Failed(str(error))
+            close_all(packet.descriptors)
+            send(self._control, answer)
+
+    def _carry_out(self, request: Spawn | Furnish | Inspect | Sweep, descriptors: list[int]) -> Message:
+        match request:
+            case Spawn():
+                self._spawn(request, descriptors[0])
+            case Furnish():
+                limits = self._plan.settings.limits
+                files, left = furnish_fork(descriptors[0], limits, self._own_mounts)
+                self._left[process_id(descriptors[0])] = left
+                return Furnished(request.number, files)
+            case Inspect():
+                check_fork(descriptors[0], self._left.pop(process_id(descriptors[0])))
+            case Sweep():
+                kill_strays(request.parent, request.keep, self._spawned)
+        return Done(request.number)
+
+    def _spawn(self, request: Spawn, end: int) -> None:
+        child = os.fork()
+        if child:
+            self._spawned.add(child)
+            return
+        try:
+            self._control.close()
+            begin_session(Birth(end, request.scratch, self._plan.settings, self._plan.active, self._plan.shown))
+        finally:
+            # Nothing that fails in a session may run on as a second template.
+            os._exit(1)
+
+    def _end(self) -> NoReturn:
+        if features.PID not in self._plan.active:
+            shutil.rmtree(self._plan.scratch, ignore_errors=True)
+            os.killpg(0, signal.SIGKILL)
+        os._exit(0)
+
+
+def _import_modules(settings: PythonSettings) -> None:
     # The interpreter was started without `site`, which would run code from .pth files.
     site.setquit()
     site.setcopyright()
     site.sethelper()
     for name in settings.preload:
-        importlib.import_module(name)
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise ImportError(
+                f"{error}; install the module {name!r}, which `preload` names, into the trainer's environment "
+                "or add its folder to `paths`"
+            ) from error
     if "sympy" in settings.preload:
         _warm_sympy()
 
@@ -66,52 +190,3 @@ def _warm_sympy() -> None:
     sympy.integrate(sympy.sin(x) * x, x)
     sympy.simplify((x**2 - 1) / (x - 1))
     sympy.latex(x**2)
-
-
-def _import_advice(error: ImportError) -> str:
-    return (
-        f"the template cannot import what `preload` names: {type(error).__name__}: {error}. "
-        "Install the module into the trainer's environment, or add its folder to `paths`."
-    )
-
-
-def _serve(control: socket.socket, settings: PythonSettings, scratch: str) -> NoReturn:
-    while True:
-        try:
-            packet = receive(control)
-        except ProtocolError:
-            break
-        if not packet.data:
-            break
-        request = decode(packet.data, Spawn)
-        if os.fork() == 0:
-            try:
-                control.close()
-                _begin_session(packet.descriptors[0], request.scratch, settings)
-            finally:
-                # Nothing that fails in a session may run on as a second template.
-                os._exit(1)
-        close_all(packet.descriptors)
-        send(control, Done(request.number))
-    shutil.rmtree(scratch, ignore_errors=True)
-    os.killpg(0, signal.SIGKILL)
-    os._exit(0)
-
-
-def _begin_session(end: int, scratch: str, settings: PythonSettings) -> NoReturn:
-    """Turn this fork of the template into a session whose channel is `end`."""
-    move_descriptor(end, CHANNEL)
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    for standard in (0, 1, 2):
-        os.dup2(null, standard)
-    os.closerange(FIRST_FREE, _HIGHEST_DESCRIPTOR)
-    channel = socket.socket(fileno=CHANNEL)
-    workplace = PlainFolder(scratch, settings.limits)
-    try:
-        workplace.enter()
-        apply_limits(settings.limits)
-    except (OSError, ValueError) as error:
-        send(channel, Failed(f"a session cannot be set up: {error}"))
-        os._exit(1)
-    send(channel, Ready(""))
-    worker.serve(channel, workplace, settings.limits)

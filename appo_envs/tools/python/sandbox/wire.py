@@ -14,6 +14,8 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar, get_args
 
+from .isolation.features import FeatureReport
+
 MAX_PACKET = 400 * 1024
 MAX_DESCRIPTORS = 64
 _CREDENTIALS = struct.Struct("iII")
@@ -38,21 +40,33 @@ class OpenFile(NamedTuple):
 
 
 class Configure(NamedTuple):
-    """Trainer to template, first: the settings, and the folders of installed packages."""
+    """Trainer to template, first: settings, folders of installed packages, and where to put sessions' folders."""
 
     settings: str
     site_folders: list[str]
     scratch: str
 
 
+class Probed(NamedTuple):
+    """Template to trainer: which isolation features work; none when they are not wanted."""
+
+    reports: list[FeatureReport]
+
+
+class Start(NamedTuple):
+    """Trainer to template: import the modules and use these features."""
+
+    features: list[str]
+
+
 class Ready(NamedTuple):
     """Template or session to trainer: it is set up."""
 
-    note: str
+    pid: int
 
 
 class Failed(NamedTuple):
-    """Template or session to trainer: it cannot start; the text says why."""
+    """Template or session to trainer: it cannot do what was asked; the text says why."""
 
     reason: str
 
@@ -62,6 +76,33 @@ class Spawn(NamedTuple):
 
     number: int
     scratch: str
+
+
+class Furnish(NamedTuple):
+    """Trainer to template: give a fork, whose process comes along, its private /tmp."""
+
+    number: int
+
+
+class Furnished(NamedTuple):
+    """Template to trainer: the fork must open these files again."""
+
+    number: int
+    files: list[OpenFile]
+
+
+class Inspect(NamedTuple):
+    """Trainer to template: check that a fork, whose process comes along, shares nothing with its parent."""
+
+    number: int
+
+
+class Sweep(NamedTuple):
+    """Trainer to template: kill the children of `parent` and the orphans that are not among `keep`."""
+
+    number: int
+    parent: int
+    keep: list[int]
 
 
 class Done(NamedTuple):
@@ -116,7 +157,25 @@ class Proceed(NamedTuple):
     files: list[OpenFile]
 
 
-Message = Configure | Ready | Failed | Spawn | Done | Run | Ran | Fork | Forked | Hello | Proceed
+Message = (
+    Configure
+    | Probed
+    | Start
+    | Ready
+    | Failed
+    | Spawn
+    | Furnish
+    | Furnished
+    | Inspect
+    | Sweep
+    | Done
+    | Run
+    | Ran
+    | Fork
+    | Forked
+    | Hello
+    | Proceed
+)
 M = TypeVar("M", bound=Message)
 
 
@@ -126,15 +185,6 @@ class Packet(NamedTuple):
     data: bytes
     descriptors: list[int]
     pid: int | None
-
-
-def _open_files(value: object) -> list[OpenFile]:
-    if type(value) is not list:
-        raise TypeError("expected a list of open files")
-    for item in value:
-        if type(item) is not list or [type(part) for part in item] != [int, str, int, int, bool]:
-            raise TypeError("expected [descriptor, path, flags, offset, deleted]")
-    return [OpenFile(*item) for item in value]
 
 
 def _exactly(*allowed: type) -> Callable[[object], object]:
@@ -147,10 +197,29 @@ def _exactly(*allowed: type) -> Callable[[object], object]:
     return check
 
 
-def _texts(value: object) -> object:
-    if type(value) is not list or any(type(item) is not str for item in value):
-        raise TypeError("expected a list of texts")
-    return value
+def _list_of(kind: type) -> Callable[[object], object]:
+    """Reads a list of single values."""
+
+    def read(value: object) -> object:
+        if type(value) is not list or any(type(item) is not kind for item in value):
+            raise TypeError(f"expected a list of {kind.__name__}")
+        return value
+
+    return read
+
+
+def _rows_of(kind: type[OpenFile] | type[FeatureReport], *types: type) -> Callable[[object], object]:
+    """Reads a list of rows, each with one value a field."""
+
+    def read(value: object) -> object:
+        if type(value) is not list:
+            raise TypeError(f"expected a list of {kind.__name__}")
+        for row in value:
+            if type(row) is not list or [type(part) for part in row] != list(types):
+                raise TypeError(f"expected the fields {kind._fields}")
+        return [kind._make(row) for row in value]
+
+    return read
 
 
 _READERS: dict[object, Callable[[object], object]] = {
@@ -159,12 +228,12 @@ _READERS: dict[object, Callable[[object], object]] = {
     bool: _exactly(bool),
     str: _exactly(str),
     str | None: _exactly(str, type(None)),
-    list[str]: _texts,
-    list[OpenFile]: _open_files,
+    list[str]: _list_of(str),
+    list[int]: _list_of(int),
+    list[OpenFile]: _rows_of(OpenFile, int, str, int, int, bool),
+    list[FeatureReport]: _rows_of(FeatureReport, str, bool, str),
 }
-_FIELDS = {
-    kind: tuple(_READERS[part] for part in kind.__annotations__.values()) for kind in get_args(Message)
-}
+_FIELDS = {kind: tuple(_READERS[part] for part in kind.__annotations__.values()) for kind in get_args(Message)}
 
 
 def encode(message: Message) -> bytes:
@@ -178,9 +247,7 @@ def encode(message: Message) -> bytes:
     text = json.dumps([type(message).__name__, *message], ensure_ascii=False)
     data = text.encode("utf-8", "surrogatepass")
     if len(data) > MAX_PACKET:
-        raise ProtocolError(
-            f"a {type(message).__name__} message may have {MAX_PACKET} bytes, this one has {len(data)}"
-        )
+        raise ProtocolError(f"a {type(message).__name__} message may have {MAX_PACKET} bytes, this one has {len(data)}")
     return data
 
 

@@ -90,9 +90,7 @@ def _fork(
     return channel, workplace
 
 
-def _begin_fork(
-    workplace: Workplace, end: int, ends: list[int], scratch: str
-) -> tuple[socket.socket, Workplace]:
+def _begin_fork(workplace: Workplace, end: int, ends: list[int], scratch: str) -> tuple[socket.socket, Workplace]:
     """Make this process, just forked, a session of its own.
 
     The parent still holds `end`, so it serves for one greeting only: the answer brings a channel that the

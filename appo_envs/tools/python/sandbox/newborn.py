@@ -1,0 +1,102 @@
+"""How a fork of the template becomes a session.
+
+Owns the order of the steps, each of which takes away rights that the earlier ones needed. When the session
+greets, everything is in force; only then is it given code.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from typing import NoReturn
+
+from . import worker
+from .descriptors import CHANNEL, FIRST_FREE, move_descriptor
+from .isolation import features, namespaces
+from .isolation.capabilities import drop_capabilities, forbid_new_privileges
+from .isolation.landlock import restrict_files
+from .isolation.private_tmp import PrivateTmp
+from .isolation.root import DEVICES, SESSION_FOLDER, inside_path
+from .isolation.seccomp import install_filter
+from .limits import apply_limits
+from .settings import ISOLATED, PythonSettings
+from .wire import Failed, Ready, send
+from .workplace import PlainFolder, Workplace
+
+_HIGHEST_DESCRIPTOR = 1 << 16
+# Of all processes, the kernel shall choose a session when memory runs out.
+_WORST_OOM_SCORE = "1000"
+
+
+@dataclass(frozen=True)
+class Birth:
+    """What a session is born with.
+
+    Attributes:
+        end: descriptor of its channel to the trainer.
+        scratch: its folder where /tmp is not private.
+        settings: of the template.
+        active: the isolation features to use.
+        shown: the host's paths that it may read.
+    """
+
+    end: int
+    scratch: str
+    settings: PythonSettings
+    active: frozenset[str]
+    shown: tuple[str, ...]
+
+
+def begin_session(birth: Birth) -> NoReturn:
+    """Turn this fork of the template into a session; never returns."""
+    channel = _take_only_channel(birth.end)
+    try:
+        workplace, listener = _restrict(birth)
+    except (OSError, ValueError) as error:
+        send(channel, Failed(f"a session cannot be set up: {error}"))
+        os._exit(1)
+    if listener is None:
+        send(channel, Ready(os.getpid()))
+    else:
+        send(channel, Ready(os.getpid()), (listener,))
+        os.close(listener)
+    worker.serve(channel, workplace, birth.settings.limits)
+
+
+def _take_only_channel(end: int) -> socket.socket:
+    """Keep no descriptor of the template but the channel; the standard three become the null device."""
+    move_descriptor(end, CHANNEL)
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    os.closerange(FIRST_FREE, _HIGHEST_DESCRIPTOR)
+    return socket.socket(fileno=CHANNEL)
+
+
+def _restrict(birth: Birth) -> tuple[Workplace, int | None]:
+    """Put all walls up; return the workplace, and the listener where the trainer approves new processes."""
+    limits, active = birth.settings.limits, birth.active
+    if birth.settings.isolation == ISOLATED:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write(_WORST_OOM_SCORE)
+    if features.USERNS in active:
+        namespaces.leave_inner(active)
+    workplace = PrivateTmp(limits) if features.PRIVATE_TMP in active else PlainFolder(birth.scratch, limits)
+    workplace.enter()
+    apply_limits(limits)
+    if birth.settings.isolation != ISOLATED:
+        return workplace, None
+    forbid_new_privileges()
+    drop_capabilities(keep_admin=features.PRIVATE_TMP in active)
+    if features.LANDLOCK in active:
+        if features.MNT in active:
+            readable, writable = [inside_path(path) for path in birth.shown] + ["/etc"], [SESSION_FOLDER]
+        else:
+            # A fork's folder lies beside its parent's, and must be writable for it under the parent's rules.
+            readable, writable = list(birth.shown), [os.path.dirname(birth.scratch)]
+        restrict_files(readable, writable, DEVICES)
+    if features.SECCOMP not in active:
+        return workplace, None
+    supervised = features.NOTIFY in active
+    return workplace, install_filter(supervised=supervised, may_leave_mounts=features.PRIVATE_TMP in active)

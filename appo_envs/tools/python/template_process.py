@@ -1,0 +1,179 @@
+"""Starting the template and speaking with it over its control channel.
+
+Owns the program's command line and environment, the first exchange (what works here, what to use) and single
+requests. Whose sessions they are and what watches over them is `supervisor`'s.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import site
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from typing import TypeVar
+
+from . import sandbox
+from .errors import SandboxError
+from .sandbox.isolation.features import FeatureReport
+from .sandbox.settings import PythonSettings, encode_settings
+from .sandbox.wire import (
+    Configure,
+    Done,
+    Failed,
+    Furnish,
+    Furnished,
+    Inspect,
+    Probed,
+    ProtocolError,
+    Ready,
+    Spawn,
+    Start,
+    Sweep,
+    channel_pair,
+    decode,
+    receive,
+    send,
+)
+
+Answer = TypeVar("Answer", Probed, Ready, Done, Furnished)
+
+_LAUNCH = pathlib.Path(sandbox.__file__).with_name("launch.py")
+_ANSWER_SECONDS = 20.0
+_END_SECONDS = 5.0
+# The template inherits nothing of the trainer's environment, where tokens and keys are often kept.
+_ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": "/tmp",
+    "LANG": "C.UTF-8",
+    "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+}
+
+
+class TemplateError(SandboxError):
+    """The template did not start, ended, or cannot do what was asked."""
+
+
+class TemplateProcess:
+    """A template, from its program's start on. The kernel ends it with the thread that made this object.
+
+    Args:
+        settings: of all its sessions.
+        scratch: an existing folder for sessions without a private /tmp.
+
+    Raises:
+        TemplateError: the interpreter cannot be executed.
+    """
+
+    def __init__(self, settings: PythonSettings, scratch: str) -> None:
+        self._settings = settings
+        self._scratch = scratch
+        self._lock = threading.Lock()
+        self._control, theirs = channel_pair()
+        command = [sys.executable, "-B", "-P", "-s", "-S", "-X", "utf8", str(_LAUNCH), str(theirs.fileno())]
+        with theirs:
+            try:
+                self._program = subprocess.Popen(
+                    command,
+                    env=_ENVIRONMENT,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    cwd="/",
+                )
+            except OSError as error:
+                self._control.close()
+                raise TemplateError(f"{sys.executable} cannot be executed: {error}") from error
+
+    @property
+    def pid(self) -> int:
+        """The process id of the program."""
+        return self._program.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the program runs."""
+        return self._program.poll() is None
+
+    def probe(self) -> list[FeatureReport]:
+        """Find out which isolation features work; the first thing to ask.
+
+        Raises:
+            TemplateError: the program ended or does not answer.
+        """
+        configure = Configure(encode_settings(self._settings), site_folders(), self._scratch)
+        return self._exchange(configure, Probed, self._settings.start_seconds).reports
+
+    def start(self, features: Sequence[str]) -> None:
+        """Import the modules and put these features into force; asked once, after `probe`.
+
+        Raises:
+            TemplateError: a module cannot be imported, or a feature failed after all.
+        """
+        self._exchange(Start(list(features)), Ready, self._settings.start_seconds)
+
+    def ask(
+        self, request: Spawn | Furnish | Inspect | Sweep, kind: type[Answer], descriptors: Sequence[int] = ()
+    ) -> Answer:
+        """Make a request and return its answer.
+
+        Raises:
+            TemplateError: it cannot be done, or the template is gone.
+        """
+        return self._exchange(request, kind, _ANSWER_SECONDS, descriptors)
+
+    def _exchange(
+        self,
+        request: Configure | Start | Spawn | Furnish | Inspect | Sweep,
+        kind: type[Answer],
+        seconds: float,
+        descriptors: Sequence[int] = (),
+    ) -> Answer:
+        try:
+            with self._lock:
+                self._control.settimeout(seconds)
+                send(self._control, request, descriptors)
+                packet = receive(self._control)
+            if not packet.data:
+                raise TemplateError("the Python template ended; if it wrote why, that is on standard error")
+            answer = decode(packet.data, kind, Failed)
+        except TimeoutError:
+            raise TemplateError(
+                f"the Python template did not answer {type(request).__name__} within {seconds:g} s; "
+                "if it was starting, preload less or raise PythonSettings.start_seconds"
+            ) from None
+        except (OSError, ProtocolError) as error:
+            raise TemplateError(f"the Python template cannot be spoken to any more: {error}") from error
+        if isinstance(answer, Failed):
+            raise TemplateError(answer.reason)
+        return answer
+
+    def hang_up(self) -> None:
+        """Have the template end, with all its sessions."""
+        self._control.close()
+
+    def wait(self) -> None:
+        """Wait until it has ended after `hang_up`; kill it if it does not."""
+        try:
+            self._program.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._program.kill()
+            self._program.wait()
+
+
+def site_folders() -> list[str]:
+    """The folders of installed packages that the trainer itself imports from.
+
+    The rest of the trainer's path (its scripts, its checkout) may hold answers and secrets, and stays
+    outside.
+    """
+    installed = [*site.getsitepackages()]
+    if site.ENABLE_USER_SITE:
+        installed.append(site.getusersitepackages())
+    return [os.path.abspath(folder) for folder in installed if folder in sys.path]
