@@ -47,9 +47,7 @@ def as_json(rows: Sequence[Row]) -> str:
 def table(rows: Sequence[Row]) -> str:
     """The rows in aligned columns under a heading."""
     lines = [("name", "value", "unit", "peer", "ratio", "target")]
-    lines += [
-        (row.name, f"{row.value:.4g}", row.unit, row.peer, f"{row.ratio:.3g}", row.target) for row in rows
-    ]
+    lines += [(row.name, f"{row.value:.4g}", row.unit, row.peer, f"{row.ratio:.3g}", row.target) for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
