@@ -119,6 +119,18 @@ class Learner(Protocol):
         """As `score` with the weights before the last update; None while there are none or they are not kept."""
         ...
 
+    def set_reference(self) -> None:
+        """Make the current weights pi_ref, which the KL term of the loss pulls towards."""
+        ...
+
+    def score_reference(self, batch: Batch) -> TokenScores:
+        """As `score` with pi_ref.
+
+        Raises:
+            ValueError: `set_reference` was never called.
+        """
+        ...
+
     def update(self, batch: Batch, loss: LossConfig) -> UpdateMetrics:
         """One optimizer step on a batch that holds `old_logprobs` and `advantages`.
 

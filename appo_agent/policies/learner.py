@@ -105,6 +105,7 @@ class InProcessLearner:
         self._version = 0
         self._keep_previous = keep_previous
         self._previous: dict[str, Tensor] | None = None
+        self._reference: dict[str, Tensor] | None = None
 
     @property
     def version(self) -> int:
@@ -121,17 +122,31 @@ class InProcessLearner:
             torch.cat([_widen(part.entropies, width) for part in parts]),
         )
 
-    @torch.no_grad()
     def score_previous(self, batch: Batch) -> TokenScores | None:
         """As `score`, with the weights before the last update; None while there are none."""
-        if self._previous is None:
-            return None
-        current = {name: parameter.detach().clone() for name, parameter in self._parameters.items()}
-        self._load(self._previous)
+        return None if self._previous is None else self._score_with(self._previous, batch)
+
+    def score_reference(self, batch: Batch) -> TokenScores:
+        """As `score`, with pi_ref."""
+        if self._reference is None:
+            raise ValueError("there is no pi_ref yet; call set_reference when training starts")
+        return self._score_with(self._reference, batch)
+
+    def set_reference(self) -> None:
+        """Make the current weights pi_ref, which the KL term pulls towards."""
+        self._reference = self._copy()
+
+    @torch.no_grad()
+    def _score_with(self, weights: Mapping[str, Tensor], batch: Batch) -> TokenScores:
+        current = self._copy()
+        self._load(weights)
         try:
             return self.score(batch)
         finally:
             self._load(current)
+
+    def _copy(self) -> dict[str, Tensor]:
+        return {name: parameter.detach().clone() for name, parameter in self._parameters.items()}
 
     def update(self, batch: Batch, loss: LossConfig) -> UpdateMetrics:
         """One optimizer step."""
@@ -162,7 +177,7 @@ class InProcessLearner:
                 "learning rate or look at the dumped batch"
             )
         if self._keep_previous:
-            self._previous = {name: parameter.detach().clone() for name, parameter in self._parameters.items()}
+            self._previous = self._copy()
         warmup = min(1.0, (self._version + 1) / max(1, self._config.warmup_updates))
         for group in self._optimizer.param_groups:
             group["lr"] = self._config.learning_rate * warmup
@@ -175,11 +190,13 @@ class InProcessLearner:
         return {name: parameter.detach() for name, parameter in self._parameters.items()}
 
     def tensors(self) -> dict[str, Tensor]:
-        """Weights, optimizer state and (lagged cold start) the previous weights."""
+        """Weights, optimizer state and, where they are kept, the previous weights and pi_ref."""
         tensors = {f"policy.{name}": value for name, value in self.weights().items()}
         tensors |= flatten_optimizer(self._optimizer, "optimizer.")
         if self._previous is not None:
             tensors |= {f"previous.{name}": value for name, value in self._previous.items()}
+        if self._reference is not None:
+            tensors |= {f"reference.{name}": value for name, value in self._reference.items()}
         return tensors
 
     def load_tensors(self, tensors: Mapping[str, Tensor], version: int) -> None:
@@ -187,6 +204,7 @@ class InProcessLearner:
         self._load(_without_prefix(tensors, "policy."))
         restore_optimizer(self._optimizer, tensors, "optimizer.")
         self._previous = _without_prefix(tensors, "previous.") or None
+        self._reference = _without_prefix(tensors, "reference.") or None
         self._version = version
 
     def save_policy(self, folder: Path) -> None:

@@ -119,6 +119,8 @@ class TrainingRun:
             self._run_cold_start()
             self.position.before = self._evaluate("before", self.config.evaluation.split)
             self.position.phase = "train"
+            if self.config.loss.kl_weight:
+                self.agent.learner.set_reference()
             self.checkpoint()
         if self.position.phase == "train":
             self._train()

@@ -74,7 +74,7 @@ class Trainer:
         trees = metrics.count_rollouts(trees)
         with metrics.phase("score"):
             rollouts = Batch.from_samples([sample_of(i, tree, r) for i, tree in enumerate(trees) for r in tree.initial])
-            rollouts = replace(rollouts, old_logprobs=self._learner.score(rollouts).logprobs)
+            rollouts = self._with_old_logprobs(rollouts)
         metrics.mismatch(rollouts)
 
         grown, trained = list(trees), list[Scored]()
@@ -138,6 +138,11 @@ class Trainer:
         ]
         if not samples:
             return []
-        batch = Batch.from_samples(samples)
-        fresh = replace(batch, old_logprobs=self._learner.score(batch).logprobs)
+        fresh = self._with_old_logprobs(Batch.from_samples(samples))
         return [score(fresh, self._learner, self._config.future)]
+
+    def _with_old_logprobs(self, batch: Batch) -> Batch:
+        """The batch with what the current weights, and pi_ref where the loss has a KL term, say of its tokens."""
+        old = self._learner.score(batch).logprobs
+        ref = self._learner.score_reference(batch).logprobs if self._config.loss.kl_weight else None
+        return replace(batch, old_logprobs=old, ref_logprobs=ref)
