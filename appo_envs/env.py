@@ -134,9 +134,7 @@ class ToolEnv(gymnasium.Env[str, str]):
         """
         return self.task_source.split(split)
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[str, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Begin an episode.
 
         Args:
@@ -178,9 +176,7 @@ class ToolEnv(gymnasium.Env[str, str]):
         if episode.over:
             raise ResetNeeded("step was called after the end of the episode; call reset first")
         if not isinstance(action, str):
-            raise TypeError(
-                f"an action is a string, what the model wrote, got {type(action).__name__}: {action!r:.80}"
-            )
+            raise TypeError(f"an action is a string, what the model wrote, got {type(action).__name__}: {action!r:.80}")
         turn = self._dialect.parse(action)
         messages = (*episode.messages, Message("assistant", action))
         episode = replace(
@@ -305,6 +301,8 @@ class ToolEnv(gymnasium.Env[str, str]):
         is_error = False
         try:
             result = self._tools[request.tool].call(request.text)
+            if not isinstance(result, str):
+                raise TypeError(f"a tool returns a string, {request.tool} returned {type(result).__name__}")
         except ToolError as error:
             result, is_error = str(error), True
         except EnvError:
