@@ -28,7 +28,8 @@ from .sandbox.wire import (
 )
 from .template_process import TemplateError
 
-_FORK_SECONDS = 10.0
+# Copying a full /tmp takes a noticeable part of a second.
+_FORK_SECONDS, _SECONDS_PER_FORK = 5.0, 0.5
 # Every fork costs the parent a descriptor while it is made.
 _MOST_AT_ONCE = 32
 
@@ -60,7 +61,7 @@ def fork_process(parent: SessionProcess, count: int) -> list[SessionProcess]:
 
 def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
     nursery = parent.nursery
-    deadline = time.monotonic() + _FORK_SECONDS
+    deadline = time.monotonic() + _FORK_SECONDS + count * _SECONDS_PER_FORK
     forks: list[SessionProcess] = []
     with parent.lock, ExitStack() as opened:
         pairs = [channel_pair() for _ in range(count)]

@@ -45,6 +45,11 @@ class PythonSession:
         """Threads of this session's parent that the fork left behind; it carries only the main thread."""
         return 0 if self._process is None else self._process.identity.threads_lost
 
+    @property
+    def process_id(self) -> int | None:
+        """The process that code last ran in; None before the first call and after a snapshot."""
+        return None if self._process is None else self._process.identity.pid
+
     def run(self, code: str, timeout: float | None = None, *, checkpoint: bool = False) -> RunResult:
         """Run code and tell what it did. Nothing that the code does is raised here.
 

@@ -123,6 +123,16 @@ class Supervisor:
         template = self._template
         return template is not None and template.alive and not self._closing and os.getpid() == self._owner
 
+    @property
+    def template_pid(self) -> int:
+        """The process id of the program that was started; all sessions descend from it. 0 before the start."""
+        return 0 if self._template is None else self._template.pid
+
+    @property
+    def active(self) -> frozenset[str]:
+        """The isolation features that sessions get."""
+        return self._active
+
     def spawn(self) -> SessionProcess:
         """A new session, forked from the template.
 

@@ -28,6 +28,14 @@ def move_descriptor(number: int, target: int) -> None:
         os.close(number)
 
 
+def null_standard_streams() -> None:
+    """Make the null device standard input, output and error."""
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    os.close(null)
+
+
 def open_descriptors(limit: int) -> list[int]:
     """The numbers from FIRST_FREE up to `limit` that are open, found without /proc in one system call."""
     poll = select.poll()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from . import worker
-from .descriptors import CHANNEL, FIRST_FREE, move_descriptor
+from .descriptors import CHANNEL, FIRST_FREE, move_descriptor, null_standard_streams
 from .isolation import features, namespaces
 from .isolation.capabilities import drop_capabilities, forbid_new_privileges
 from .isolation.landlock import restrict_files
@@ -67,9 +67,7 @@ def begin_session(birth: Birth) -> NoReturn:
 def _take_only_channel(end: int) -> socket.socket:
     """Keep no descriptor of the template but the channel; the standard three become the null device."""
     move_descriptor(end, CHANNEL)
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    for standard in (0, 1, 2):
-        os.dup2(null, standard)
+    null_standard_streams()
     os.closerange(FIRST_FREE, _HIGHEST_DESCRIPTOR)
     return socket.socket(fileno=CHANNEL)
 
@@ -94,7 +92,9 @@ def _restrict(birth: Birth) -> tuple[Workplace, int | None]:
             readable, writable = [inside_path(path) for path in birth.shown] + ["/etc"], [SESSION_FOLDER]
         else:
             # A fork's folder lies beside its parent's, and must be writable for it under the parent's rules.
-            readable, writable = list(birth.shown), [os.path.dirname(birth.scratch)]
+            # What nobody may not read anyway, such as an interpreter in root's home, cannot be granted either.
+            readable = [path for path in birth.shown if os.access(path, os.R_OK)]
+            writable = [os.path.dirname(birth.scratch)]
         restrict_files(readable, writable, DEVICES)
     if features.SECCOMP not in active:
         return workplace, None

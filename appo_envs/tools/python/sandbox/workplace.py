@@ -55,7 +55,7 @@ class PlainFolder:
 
     def enter(self) -> None:
         """Make the folder and work in it."""
-        os.mkdir(self._folder, 0o700)
+        os.makedirs(self._folder, 0o700)
         os.chdir(self._folder)
         os.environ["HOME"] = os.environ["TMPDIR"] = tempfile.tempdir = self._folder
 

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from ..descriptors import null_standard_streams
 from ..settings import Limits
 from . import features, namespaces, private_tmp, seccomp
 from .capabilities import forbid_new_privileges
@@ -95,6 +96,7 @@ def _try_private_tmp(shown: Sequence[str]) -> None:
     child = os.fork()
     if child == 0:
         os.close(_set_done)
+        null_standard_streams()
         namespaces.leave_inner(frozenset({features.MNT}))
         private_tmp.PrivateTmp(limits).enter()
         os.write(set_ready, b"1")

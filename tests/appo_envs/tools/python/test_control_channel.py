@@ -1,0 +1,159 @@
+"""Hostile code that speaks on its own channel, forges answers, or patches the worker that it runs beside."""
+
+from __future__ import annotations
+
+import pytest
+
+from appo_envs.errors import SandboxError
+from appo_envs.tools.python import PythonSession
+
+from .surroundings import SMALL, eventually, need, session_processes, witnessed
+
+_CHANNEL = "import socket, json, os, array\nchannel = socket.socket(fileno=os.dup(3))\n"
+_FORGED = '["Ran", %s, "forged", null, null, false, 1]'
+_BROKEN = {
+    "speaks unasked": "channel.send(b'hello')",
+    "answers before it is asked": f"channel.send(b'{_FORGED % 1}')",
+    "floods": (
+        "channel.setblocking(False)\ntry:\n    while True: channel.send(b'x' * 1000)\nexcept BlockingIOError: pass"
+    ),
+    "sends a huge packet": "channel.send(b'x' * 405_000)",
+    "sends no text": "channel.send(bytes(range(256)))",
+    "sends a deep message": "channel.send(b'[' * 100_000)",
+    "sends descriptors": (
+        "channel.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [3] * 3))])"
+    ),
+    "half closes": "channel.shutdown(socket.SHUT_WR)",
+}
+
+
+@pytest.mark.parametrize("breach", _BROKEN)
+def test_breach_of_the_protocol_ends_the_process_and_nothing_else(breach, tmp_path):
+    need("private_tmp", "pid", "notify")
+    with witnessed(SMALL, tmp_path), PythonSession(SMALL) as session:
+        session.run("x = 1")
+        first = session.run(_CHANNEL + _BROKEN[breach])
+        second = session.run("x")
+        assert "process is gone" in str(first.error) + str(second.error), (first, second)
+        assert second.stdout != "forged"
+        assert session.run("2 + 2").value == "4"
+
+
+def test_forged_answer_of_the_running_call_is_a_claim_about_itself_only():
+    with PythonSession(SMALL) as session:
+        result = session.run(
+            "import sys\nworker = sys.modules['sandbox.worker']\nsend = worker.send\n"
+            "worker.send = lambda channel, message: send(channel, message._replace(stdout='forged'))"
+        )
+        assert session.run("1").stdout in ("", "forged")
+        assert result.seconds > 0
+
+
+def test_wrong_number_in_an_answer_ends_the_process():
+    with PythonSession(SMALL) as session:
+        result = session.run(
+            "import sys\nworker = sys.modules['sandbox.worker']\nsend = worker.send\n"
+            "worker.send = lambda channel, message: send(channel, message._replace(number=1))"
+        )
+        assert "was not asked" in str(result.error)
+
+
+_PATCH_FORK = "import os, sys, socket\nworker, wire = sys.modules['sandbox.worker'], sys.modules['sandbox.wire']\n"
+_FALSE_FORKS = {
+    # Without the credential check the trainer would take the parent for a new session.
+    "greets itself in the place of a fork": (
+        "def fork():\n"
+        "    ends = [n for n in range(4, 256) if is_socket(n)]\n"
+        "    for end in ends: os.write(end, b'[\"Hello\", 1]')\n"
+        "    return 4242\n"
+    ),
+    "forks once more than asked for": (
+        "real = os.fork\n"
+        "def fork():\n"
+        "    pid = real()\n"
+        "    if pid:\n"
+        "        try:\n"
+        "            if real() == 0:\n"
+        "                while True: pass\n"
+        "        except OSError: pass\n"
+        "    return pid\n"
+    ),
+    "never greets": "real = os.fork\ndef fork():\n    pid = real()\n    if pid == 0: os._exit(0)\n    return pid\n",
+    "does not fork at all": "def fork(): return 4242\n",
+    "forks from another thread": (
+        "real = os.fork\nimport threading\n"
+        "def fork():\n"
+        "    t = threading.Thread(target=real); t.start(); t.join()\n"
+        "    return 4242\n"
+    ),
+    "keeps a pipe to the fork": (
+        "r, w = os.pipe()\nsys.modules['sandbox.isolation.private_tmp'].cut_shared = print\nfork = os.fork\n"
+    ),
+    "keeps its parent's file open": (
+        "f = open('/tmp/shared', 'w+')\nsys.modules['sandbox.isolation.private_tmp'].reopen = print\nfork = os.fork\n"
+    ),
+    "stays in its parent's folder": (
+        "here = dict(vars(os), chdir=staticmethod(print))\n"
+        "sys.modules['sandbox.isolation.private_tmp'].os = type('O', (), here)\nfork = os.fork\n"
+    ),
+    "keeps its parent's file in memory": (
+        "import mmap\nf = open('/tmp/shared', 'w+b'); f.write(bytes(4096)); f.flush()\n"
+        "m = mmap.mmap(f.fileno(), 4096, access=mmap.ACCESS_COPY); m[0]; f.close()\nfork = os.fork\n"
+    ),
+    "exits in a hook": "os.register_at_fork(after_in_child=lambda: os._exit(1))\nfork = os.fork\n",
+    "answers for a fork that it steals the channel of": (
+        "real = os.fork\n"
+        "def fork():\n"
+        "    pid = real()\n"
+        "    if pid:\n"
+        "        end = max(n for n in range(4, 256) if is_socket(n))\n"
+        "        os.read(end, 100)\n"
+        "        for n in range(4, 256):\n"
+        "            if is_socket(n): os.write(n, b'[\"Hello\", 2]')\n"
+        "    return pid\n"
+    ),
+}
+_IS_SOCKET = """
+def is_socket(number):
+    import stat
+    try: return stat.S_ISSOCK(os.fstat(number).st_mode)
+    except OSError: return False
+"""
+
+
+@pytest.mark.parametrize("trick", _FALSE_FORKS)
+def test_false_fork_is_refused_and_leaves_no_process(trick, tmp_path):
+    need("private_tmp", "pid", "notify")
+    with witnessed(SMALL, tmp_path) as witness, PythonSession(SMALL) as session:
+        patch = "\nworker.os = type('O', (), dict(vars(os), fork=staticmethod(fork)))"
+        session.run(_PATCH_FORK + _IS_SOCKET + _FALSE_FORKS[trick] + patch)
+        if trick == "forks once more than asked for":
+            # The fork that was asked for is made; the other one is not.
+            for fork in session.fork(1):
+                fork.close()
+        else:
+            with pytest.raises(SandboxError, match="fork"):
+                session.fork(2)
+        known = lambda: {witness.sibling.process_id, session.process_id} - {None}  # noqa: E731
+        assert eventually(lambda: session_processes(SMALL) <= known())
+
+
+def test_parent_cannot_read_what_its_fork_is_asked():
+    need("private_tmp", "notify")
+    with PythonSession(SMALL) as session:
+        # Keep every descriptor that ever passes through the parent.
+        session.run(
+            "import os, sys\nworker = sys.modules['sandbox.worker']\nkept = []\n"
+            "def close_all(ends):\n"
+            "    if os.getpid() == me: kept.extend(ends)\n    else: [os.close(e) for e in ends]\n"
+            "me = os.getpid()\nworker.close_all = close_all"
+        )
+        (fork,) = session.fork(1)
+        read = (
+            "import os\nfor e in kept:\n    os.set_blocking(e, False)\n"
+            "    try: print(e, os.read(e, 100))\n    except OSError as x: print(x)"
+        )
+        assert "secret" not in session.run(read).stdout
+        assert fork.run("'the secret is out'").value == "'the secret is out'"
+        assert "secret" not in session.run(read).stdout
+        fork.close()

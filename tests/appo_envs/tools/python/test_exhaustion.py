@@ -1,0 +1,123 @@
+"""Hostile code that tries to use everything up, or not to stop."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from appo_envs.tools.python import Limits, PythonSession, PythonSettings
+from appo_envs.tools.python.supervisor import supervisor_for
+
+from .surroundings import SMALL, eventually, need, session_processes, witnessed
+
+TIGHT = PythonSettings(
+    preload=("random",), timeout=5.0, limits=Limits(memory_mb=256, tmp_mb=4, tmp_files=64, threads=8, open_files=64)
+)
+_BOMBS = {
+    "fork": ("import os\nwhile True: os.fork()", "PermissionError"),
+    "fork through multiprocessing": (
+        "import multiprocessing as m\nm.get_context('fork').Process(target=print).start()",
+        "Error",
+    ),
+    "vfork": ("import ctypes\nassert ctypes.CDLL(None).vfork() == -1\n1 / 0", "ZeroDivisionError"),
+    "threads": (
+        "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
+        "can't start new thread",
+    ),
+    "memory": ("x = []\nwhile True: x.append(bytearray(10 ** 7))", "MemoryError"),
+    "big memory": ("bytearray(10 ** 12)", "MemoryError"),
+    "file size": ("f = open('/tmp/f', 'wb')\nwhile True: f.write(bytes(10 ** 6))", "OSError"),
+    "many files": ("n = 0\nwhile True:\n    n += 1\n    open(f'/tmp/{n}', 'w').close()", "No space left"),
+    "many folders": ("n = 0\nwhile True:\n    n += 1\n    __import__('os').mkdir(f'/tmp/{n}')", "No space left"),
+    "disk": ("n = 0\nwhile True:\n    n += 1\n    open(f'/tmp/{n}', 'wb').write(bytes(10 ** 6))", "No space left"),
+    "descriptors": ("x = []\nwhile True: x.append(open('/tmp/one', 'w'))", "Too many open files"),
+    "recursion": ("def f(): f()\nf()", "RecursionError"),
+}
+
+
+@pytest.mark.parametrize("bomb", _BOMBS)
+def test_bomb_fails_inside_and_the_session_goes_on(bomb, tmp_path):
+    need("private_tmp", "pid", "notify")
+    code, complaint = _BOMBS[bomb]
+    with witnessed(TIGHT, tmp_path), PythonSession(TIGHT) as session:
+        result = session.run(code)
+        assert complaint in str(result.error), result
+        assert session.run("x = 0; 1 + 1").value == "2"
+
+
+def test_output_bomb_is_cut():
+    with PythonSession(SMALL) as session:
+        result = session.run("for _ in range(10 ** 5): print('x' * 1000)")
+        assert result.stdout.endswith("[cut after 20,000 characters]") and len(result.stdout) < 21_000
+        assert session.run("print('y')").stdout == "y\n"
+
+
+_STUBBORN = {
+    "swallows every exception": (
+        "while True:\n    try:\n        y = 0\n        while True: y += 1\n    except BaseException: pass",
+        "did not stop in time",
+    ),
+    "ignores the alarm": (
+        "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\nwhile True: pass",
+        "did not stop in time",
+    ),
+    "blocks the alarm": (
+        "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, 64))\nwhile True: pass",
+        "did not stop in time",
+    ),
+    "loops in C": ("sum(iter(int, 1))", "did not stop in time"),
+    "kills itself": ("import ctypes; ctypes.string_at(0)", "it ended"),
+    "exits": ("import os; os._exit(0)", "it ended"),
+    "overflows the C stack": (
+        "import sys; sys.setrecursionlimit(10 ** 9)\n"
+        "class A:\n    def __getattr__(self, n): return getattr(self, n)\nA().x",
+        "",
+    ),
+    "closes its channel": ("import os; os.close(3)", "it ended"),
+    "closes everything": ("import os; os.closerange(0, 256)", "it ended"),
+    "stops the worker": ("import sys; sys.modules['sandbox.wire'].encode = None", "it ended"),
+}
+
+
+@pytest.mark.parametrize("stubborn", _STUBBORN)
+def test_what_does_not_stop_is_ended_and_costs_one_call_with_a_checkpoint(stubborn, tmp_path):
+    need("private_tmp", "pid", "notify")
+    code, complaint = _STUBBORN[stubborn]
+    with witnessed(SMALL, tmp_path), PythonSession(SMALL) as session:
+        session.run("x = 1")
+        begin = time.monotonic()
+        result = session.run(f"x = 2\n{code}", timeout=0.2, checkpoint=True)
+        assert time.monotonic() - begin < 5
+        assert result.error is not None and complaint in result.error
+        assert result.state_kept and session.run("x").value in ("1", "2")
+
+
+def test_processor_time_is_bounded():
+    settings = PythonSettings(preload=(), limits=Limits(cpu_seconds=1))
+    with PythonSession(settings) as session:
+        result = session.run("while True:\n    try:\n        while True: pass\n    except BaseException: pass")
+    assert "it ended" in str(result.error) and result.seconds < 8
+
+
+def test_the_largest_session_is_killed_when_all_together_use_too_much():
+    settings = PythonSettings(preload=(), total_memory_mb=200, without=("cgroup",))
+    with PythonSession(settings) as small, PythonSession(settings) as large:
+        small.run("x = 1")
+        result = large.run("y = bytearray(b'x' * 300_000_000)")
+        assert "too much memory" in str(result.error) or eventually(
+            lambda: "too much memory" in str(large.run("1").error)
+        )
+        assert small.run("x").value == "1"
+
+
+def test_full_tmp_stops_a_fork_with_an_error_that_says_so():
+    need("private_tmp")
+    from appo_envs.errors import SandboxError
+
+    with PythonSession(TIGHT) as session:
+        session.run("import os\nfor n in range(40): os.makedirs('/tmp/' + '/'.join('d' * n), exist_ok=True)")
+        with pytest.raises(SandboxError, match="32 levels"):
+            session.fork(2)
+        assert session.run("1 + 1").value == "2"
+    assert eventually(lambda: not session_processes(TIGHT) - set(supervisor_for(TIGHT).live))

@@ -1,0 +1,170 @@
+"""Everything is given back: on close, on garbage collection, when the trainer is killed or forks."""
+
+from __future__ import annotations
+
+import gc
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from appo_envs.errors import SandboxError
+from appo_envs.tools.python import PythonSession, PythonSettings
+from appo_envs.tools.python.supervisor import Supervisor, supervisor_for
+
+from .surroundings import SMALL, descendants, eventually, session_processes
+
+_TRAINER = """
+import sys, threading, time
+from appo_envs.tools.python import PythonSession, PythonSettings
+settings = PythonSettings(isolation=sys.argv[1], preload=())
+session = PythonSession(settings)
+session.run("x = 1; open('left', 'w').write('x')")
+forks = session.fork(3)
+busy = threading.Thread(target=forks[0].run, args=("import time\\nwhile True:\\n try: time.sleep(9)\\n except BaseException: pass", 60.0))
+busy.start()
+print("ready", flush=True)
+time.sleep(600)
+"""  # noqa: E501
+
+
+@pytest.mark.parametrize("isolation", ["isolated", "none"])
+def test_killed_trainer_leaves_no_process_and_no_file(isolation):
+    before = _scratch_folders()
+    trainer = subprocess.Popen(
+        [sys.executable, "-c", _TRAINER, isolation], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert trainer.stdout is not None
+    assert trainer.stdout.readline() == b"ready\n"
+    family = descendants(trainer.pid)
+    assert len(family) >= 5
+    trainer.kill()
+    trainer.wait()
+    trainer.stdout.close()
+    assert eventually(lambda: not any(_is_same_process(pid) for pid in family)), "processes are left"
+    if isolation == "none":
+        assert eventually(lambda: _scratch_folders() <= before)
+
+
+def _scratch_folders() -> set[str]:
+    return {path.name for path in pathlib.Path(tempfile.gettempdir()).glob("appo-python-*")}
+
+
+def _is_same_process(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def _descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_closing_gives_back_processes_and_descriptors():
+    with PythonSession(SMALL) as session:
+        session.run("1")
+    before = _descriptors()
+    for _ in range(5):
+        with PythonSession(SMALL) as session:
+            session.run("x = 1")
+            snapshot = session.snapshot()
+            forks = session.fork(3)
+            session.run("x = 2")
+            for fork in forks:
+                fork.close()
+            snapshot.close()
+    assert eventually(lambda: not session_processes(SMALL))
+    # The listener of a session is closed by the thread that watches it.
+    assert eventually(lambda: _descriptors() <= before)
+
+
+def test_garbage_collection_gives_back_everything():
+    session = PythonSession(SMALL)
+    session.run("x = 1")
+    snapshot, forks = session.snapshot(), session.fork(2)
+    session.run("x = 2")
+    assert len(session_processes(SMALL)) == 4
+    del session, forks
+    gc.collect()
+    assert eventually(lambda: len(session_processes(SMALL)) == 1), "the snapshot holds the last one"
+    del snapshot
+    gc.collect()
+    assert eventually(lambda: not session_processes(SMALL))
+
+
+def test_unshared_snapshot_costs_no_second_process():
+    with PythonSession(SMALL) as session:
+        session.run("x = 1")
+        pid = session.process_id
+        session.snapshot().close()
+        assert session.run("x").value == "1"
+        assert session.process_id == pid
+
+
+def test_template_that_was_killed_is_replaced_and_its_sessions_say_so():
+    settings = PythonSettings(preload=("string",))
+    session = PythonSession(settings)
+    session.run("x = 1")
+    snapshot = session.snapshot()
+    session.run("x = 2")
+    os.kill(supervisor_for(settings).template_pid, signal.SIGKILL)
+    assert eventually(lambda: not supervisor_for(settings).live or session.run("1").error is not None)
+    with pytest.raises(SandboxError, match="gone"):
+        session.restore(snapshot)
+        session.fork(1)
+    with PythonSession(settings) as fresh:
+        assert fresh.run("1 + 1").value == "2"
+    session.close()
+
+
+def test_fork_of_the_trainer_cannot_touch_its_sessions_but_makes_its_own():
+    session = PythonSession(SMALL)
+    session.run("x = 1")
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            try:
+                session.run("x = 2")
+            except SandboxError as error:
+                with PythonSession(SMALL) as own:
+                    code = 0 if "fork" in str(error) and own.run("1 + 1").value == "2" else 2
+            session.close()
+            from appo_envs.tools.python.supervisor import close_supervisors
+
+            close_supervisors()
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert status == 0
+    assert session.run("x").value == "1"
+    session.close()
+
+
+def test_template_outlives_the_thread_that_asked_for_it():
+    import threading
+
+    settings = PythonSettings(preload=("bisect",))
+    session = PythonSession(settings)
+    thread = threading.Thread(target=session.run, args=("x = 1",))
+    thread.start()
+    thread.join()
+    assert session.run("x").value == "1"
+    session.close()
+
+
+def test_closed_supervisor_leaves_nothing():
+    supervisor = Supervisor(PythonSettings(preload=()))
+    process = supervisor.spawn()
+    pid = supervisor.template_pid
+    supervisor.close()
+    supervisor.close()
+    assert not os.path.exists(f"/proc/{pid}")
+    assert eventually(lambda: not os.path.exists(f"/proc/{process.identity.pid}"))
+    assert not supervisor.alive
