@@ -65,9 +65,7 @@ def check_fork(env: gymnasium.Env, actions: Sequence[str] | None = None) -> None
     _check_outliving(env, actions, expected)
 
 
-def _check_forks(
-    env: gymnasium.Env, actions: Sequence[str], expected: Sequence[Transition], step: int
-) -> None:
+def _check_forks(env: gymnasium.Env, actions: Sequence[str], expected: Sequence[Transition], step: int) -> None:
     at_fork = _visible(env)
     same, other = fork(env, 2)
     try:

@@ -112,9 +112,7 @@ class TagDialect:
         text.
         """
         elements, broken, problems = self._elements(text)
-        calls = tuple(
-            [CallRequest(e.name, _argument(text[e.start : e.end])) for e in elements if e.name in self.tools]
-        )
+        calls = tuple([CallRequest(e.name, _argument(text[e.start : e.end])) for e in elements if e.name in self.tools])
         answers = [e for e in elements if e.name == "answer"]
         last = next((e for e in elements if e.name == "answer" or e.name in self.tools), None)
         if last is not None:

@@ -190,13 +190,9 @@ def address(task_id: str, splits: Sequence[str], sizes: Sequence[int]) -> tuple[
             different ids are different tasks.
     """
     split, *levels = task_id.split("/")
-    numbers = tuple(
-        [int(level) for level in levels if level.isascii() and level.isdigit() and len(level) < 19]
-    )
+    numbers = tuple([int(level) for level in levels if level.isascii() and level.isdigit() and len(level) < 19])
     in_range = len(numbers) == len(sizes) and all(n < size for n, size in zip(numbers, sizes, strict=True))
     if split not in splits or not in_range or task_id != "/".join((split, *map(str, numbers))):
         shape = "/".join(["<split>", *[f"<0 to {size - 1}>" for size in sizes]])
-        raise TaskError(
-            f"{task_id!r} is no task of this source; ids look like {shape}, splits are {tuple(splits)}"
-        )
+        raise TaskError(f"{task_id!r} is no task of this source; ids look like {shape}, splits are {tuple(splits)}")
     return split, numbers

@@ -31,9 +31,7 @@ class Task:
 
     def __post_init__(self) -> None:
         if not self.id or not self.prompt:
-            raise ValueError(
-                f"a task needs an id and a prompt, got id {self.id!r} and prompt {self.prompt!r}"
-            )
+            raise ValueError(f"a task needs an id and a prompt, got id {self.id!r} and prompt {self.prompt!r}")
         object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
 
     def __reduce__(self) -> tuple[type[Task], tuple[str, str, str, dict[str, object]]]:

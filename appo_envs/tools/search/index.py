@@ -28,9 +28,7 @@ class LocalIndex:
         from bm25s import BM25
 
         documents = [_words(key) for key in corpus.keys]
-        vocabulary = {
-            word: i for i, word in enumerate(dict.fromkeys(w for words in documents for w in words))
-        }
+        vocabulary = {word: i for i, word in enumerate(dict.fromkeys(w for words in documents for w in words))}
         self._texts = corpus.texts
         self._words_of = [frozenset(words) for words in documents]
         self._vocabulary = vocabulary

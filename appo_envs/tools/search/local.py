@@ -25,9 +25,7 @@ class LocalSearch:
 
     def __init__(self, source: CorpusSource, description: str) -> None:
         self._source = source
-        self._schema = tool_schema(
-            "search", description, argument="query", argument_description="what to look for"
-        )
+        self._schema = tool_schema("search", description, argument="query", argument_description="what to look for")
         self._corpus: Corpus | None = None
 
     @property
