@@ -116,13 +116,20 @@ def _memory() -> Iterator[CheckResult]:
 @check("python session")
 def _python_session() -> Iterator[CheckResult]:
     try:
+        from appo_envs.errors import SandboxError
         from appo_envs.tools.python import isolation_report
     except ImportError as error:
-        yield CheckResult("python session", "missing", f"not available here: {error}")
+        # Sessions are built on what only Linux has.
+        yield CheckResult("python session", "missing", f"does not import here: {error}")
         return
-    for entry in isolation_report():
-        status: Status = "ok" if entry.active else "missing"
-        yield CheckResult(f"isolation: {entry.feature}", status, entry.reason)
+    try:
+        reports = isolation_report()
+    except SandboxError as error:
+        yield CheckResult("python session", "broken", str(error))
+        return
+    for report in reports:
+        status: Status = "ok" if report.active else "missing"
+        yield CheckResult(f"isolation: {report.feature}", status, report.reason)
 
 
 def _package(name: str, advice: str) -> CheckResult:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from appo_agent import doctor
 from appo_agent.commands.main import main
 from appo_agent.doctor import CHECKS, CheckResult, check, run_checks
+from appo_envs.errors import SandboxError
+from appo_envs.tools import python
 
 
 @pytest.fixture
@@ -53,6 +56,26 @@ def test_results_are_printed_with_advice_and_broken_ones_set_the_exit_code(
         "detail": "0.1",
         "advice": "update",
     }
+
+
+def test_isolation_of_python_sessions_is_told_feature_by_feature(monkeypatch: pytest.MonkeyPatch) -> None:
+    reports = (
+        SimpleNamespace(feature="net", active=True, reason="no network"),
+        SimpleNamespace(feature="cgroup", active=False, reason="not delegated"),
+    )
+    monkeypatch.setattr(python, "isolation_report", lambda: reports)
+    assert list(CHECKS["python session"]()) == [
+        CheckResult("isolation: net", "ok", "no network"),
+        CheckResult("isolation: cgroup", "missing", "not delegated"),
+    ]
+
+
+def test_python_sessions_that_do_not_start_are_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> tuple[object, ...]:
+        raise SandboxError("no template process")
+
+    monkeypatch.setattr(python, "isolation_report", refuse)
+    assert list(CHECKS["python session"]()) == [CheckResult("python session", "broken", "no template process")]
 
 
 def test_name_of_a_check_is_taken_once() -> None:

@@ -98,7 +98,7 @@ def test_nothing_written_gives_the_default_instance() -> None:
 
 def test_flags_of_every_type_are_read() -> None:
     argv = (
-        "--seed 3 --name=-x --limit 9 --verbose True --tags a b --output /tmp/x --color BLUE "
+        "--seed 3 --name=-x --limit 9 --verbose True --tags a b --output some/folder --color BLUE "
         "--advantage.clip 0.8 1.5 --advantage.cold-start lagged --advantage.future_weight=-1e-3"
     )
     assert parse_config(Run, Run(), argv.split()) == Run(
@@ -107,7 +107,7 @@ def test_flags_of_every_type_are_read() -> None:
         limit=9,
         verbose=True,
         tags=("a", "b"),
-        output=Path("/tmp/x"),
+        output=Path("some/folder"),
         color=Color.BLUE,
         advantage=Advantage(future_weight=-1e-3, clip=(0.8, 1.5), cold_start="lagged"),
     )
