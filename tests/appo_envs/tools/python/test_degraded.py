@@ -1,0 +1,111 @@
+"""What is left when the machine lacks a feature, and when that is too little."""
+
+from __future__ import annotations
+
+import pytest
+
+from appo_envs.tools.python import IsolationError, PythonSession, PythonSettings, isolation_report
+from appo_envs.tools.python.sandbox.isolation import features, syscalls
+from appo_envs.tools.python.sandbox.isolation.features import FeatureReport, missing_from_floor
+from appo_envs.tools.python.supervisor import supervisor_for
+
+from .surroundings import descendants, eventually, need
+
+_WAYS = [(), *((name,) for name in features.MEANING), ("userns", "landlock"), tuple(features.MEANING)]
+
+
+@pytest.mark.parametrize("without", _WAYS, ids=lambda without: "+".join(without) or "none missing")
+def test_sessions_work_whatever_is_missing(without):
+    settings = PythonSettings(without=without, floor=(), preload=("random",))
+    with PythonSession(settings) as session:
+        session.run("import random; random.seed(1); x = [1]; open('f', 'w').write('one'); f = open('f'); f.read(1)")
+        snapshot = session.snapshot()
+        first, second = session.fork(2)
+        first.run("x.append(2); open('f', 'w').write('two')")
+        results = [s.run("x, open('f').read(), f.read(), random.random() > 2") for s in (session, second)]
+        assert [r.value for r in results] == ["([1], 'one', 'ne', False)"] * 2, results
+        assert first.run("x, open('f').read()").value == "([1, 2], 'two')"
+        session.run("x = 0")
+        session.restore(snapshot)
+        assert session.run("x").value == "[1]"
+        crash = session.run("import os; os._exit(1)", checkpoint=True)
+        assert crash.state_kept and session.run("x").value == "[1]"
+        first.close(), second.close(), snapshot.close()
+    supervisor = supervisor_for(settings)
+    template = supervisor.template_pid
+    # Without the process id namespace the template is the program itself, otherwise its one child.
+    assert eventually(lambda: len(descendants(template)) <= 1)
+
+
+@pytest.mark.parametrize(
+    ("without", "attempt", "complaint"),
+    [
+        (("mnt",), "open('/etc/passwd').read()", "PermissionError"),
+        (("mnt",), "open('/tmp/new', 'w')", "PermissionError"),
+        (("landlock",), "open('/etc/shadow').read()", "FileNotFoundError"),
+        (("net",), "import socket; socket.socket()", "PermissionError"),
+        (("pid",), "import os; os.kill(os.getppid(), 9)", "PermissionError"),
+        (("userns",), "import os; os.execv('/usr/bin/id', ['id'])", "PermissionError"),
+        (("userns",), "import os\nwhile True: os.fork()", "PermissionError"),
+    ],
+)
+def test_the_other_walls_hold_when_one_is_missing(without, attempt, complaint):
+    need("landlock", "seccomp", "notify")
+    with PythonSession(PythonSettings(without=without, preload=("random",))) as session:
+        result = session.run(attempt)
+        assert complaint in str(result.error), result
+
+
+@pytest.mark.parametrize(
+    ("without", "named"), [(("seccomp",), "seccomp"), (("mnt", "landlock"), "mnt or landlock")]
+)
+def test_below_the_floor_no_code_runs_and_the_error_names_what_is_missing(without, named):
+    with PythonSession(PythonSettings(without=without)) as session:
+        with pytest.raises(IsolationError, match=f"{named}.*switched off"):
+            session.run("1")
+
+
+def test_a_higher_floor_is_respected():
+    settings = PythonSettings(floor=(("notify",), ("net",)), without=("net",))
+    with PythonSession(settings) as session, pytest.raises(IsolationError, match="does not offer net"):
+        session.run("1")
+
+
+def test_report_names_every_feature_with_a_reason():
+    reports = isolation_report(PythonSettings(without=("landlock",)))
+    assert [report.feature for report in reports] == list(features.MEANING)
+    by_name = {report.feature: report for report in reports}
+    assert by_name["landlock"] == FeatureReport("landlock", False, "switched off in the settings")
+    assert all(report.reason for report in reports)
+
+
+def test_floor_is_met_by_one_feature_of_each_part():
+    reports = [FeatureReport("a", False, "no a"), FeatureReport("b", True, "b"), FeatureReport("c", False, "no c")]
+    assert missing_from_floor((("a", "b"),), reports) == []
+    assert missing_from_floor((("a", "c"), ("b",)), reports) == [(("a", "c"), ("a: no a", "c: no c"))]
+
+
+@pytest.mark.parametrize("setting", ["without", "floor"])
+def test_unknown_feature_is_named(setting):
+    value = ("nonsense",) if setting == "without" else (("nonsense",),)
+    with pytest.raises(ValueError, match="nonsense"):
+        PythonSettings(**{setting: value})
+
+
+def test_unknown_machine_has_no_filter(monkeypatch):
+    from appo_envs.tools.python.sandbox.isolation import seccomp
+
+    monkeypatch.setattr(syscalls.platform, "machine", lambda: "pdp11")
+    assert syscalls.this_machine() is None
+    with pytest.raises(OSError, match="no system-call table"):
+        seccomp.install_filter(supervised=False, may_leave_mounts=False)
+
+
+def test_unisolated_sessions_say_so_once(capfd):
+    from appo_envs.tools.python import supervisor
+
+    supervisor._warned = False
+    for preload in ((), ("string",)):
+        with PythonSession(PythonSettings(isolation="none", preload=preload)) as session:
+            session.run("1")
+    assert capfd.readouterr().err.count("not isolated") == 1
