@@ -150,6 +150,7 @@ class TrainingRun:
         self.agent.push_weights()
 
     def _run_cold_start(self) -> None:
+        self.directory.log_phase("cold start")
         total = self.config.cold_start.steps
         with self.progress.phase("cold start", total) as bar:
             while not self._cold_start.done:
@@ -160,6 +161,7 @@ class TrainingRun:
 
     def _train(self) -> None:
         config, position = self.config, self.position
+        self.directory.log_phase("train")
         start, tokens_before = time.perf_counter(), position.generated_tokens
         with self.progress.phase("train", config.token_budget) as bar:
             while not self._budget_spent():
@@ -205,6 +207,7 @@ class TrainingRun:
 
     def _evaluate(self, name: str, split: str) -> EvaluationResult:
         self.agent.push_weights()
+        self.directory.log_phase(f"evaluate {name}")
         with self.progress.phase(name, 1) as bar:
             result = held_out(self.agent, split, self.config.evaluation.episodes, self.config.seed)
             low, high = result.interval
