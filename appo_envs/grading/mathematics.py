@@ -83,7 +83,6 @@ class _Worker:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._owner = -1
 
     def equal(self, answer: str, gold: str) -> bool:
         with self._lock:
@@ -102,13 +101,18 @@ class _Worker:
         with self._lock:
             self._stop()
 
+    def forget(self) -> None:
+        """Leave the process to the parent of this one, which has just been forked off, perhaps amid a question."""
+        self._lock = threading.Lock()
+        process, self._process = self._process, None
+        if process is not None:
+            _close_pipes(process)
+            process.returncode = 0
+
     def _started(self) -> subprocess.Popen[bytes]:
-        # After a fork of this process the worker belongs to the parent, whose questions must not be answered
-        # to us.
-        if self._process is not None and self._owner == os.getpid() and self._process.poll() is None:
+        if self._process is not None and self._process.poll() is None:
             return self._process
-        if self._owner == os.getpid():
-            self._stop()
+        self._stop()
         script = Path(__file__).with_name("math_worker.py")
         process = subprocess.Popen(
             [sys.executable, "-P", str(script), str(TIMEOUT_SECONDS)],
@@ -117,7 +121,7 @@ class _Worker:
             stderr=subprocess.DEVNULL,
             bufsize=0,
         )
-        self._process, self._owner = process, os.getpid()
+        self._process = process
         if _read_line(process, _START_SECONDS) != b"ready\n":
             self._stop()
             raise EnvError(
@@ -131,9 +135,13 @@ class _Worker:
             return
         process.kill()
         process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
+        _close_pipes(process)
+
+
+def _close_pipes(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 def _write_all(process: subprocess.Popen[bytes], line: bytes) -> None:
@@ -161,3 +169,4 @@ def _read_line(process: subprocess.Popen[bytes], seconds: float) -> bytes:
 
 _worker = _Worker()
 atexit.register(_worker.close)
+os.register_at_fork(after_in_child=lambda: _worker.forget())

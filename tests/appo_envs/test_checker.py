@@ -40,6 +40,19 @@ def test_a_tool_shared_by_forks_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
         check_fork(toy_env())
 
 
+def test_a_tool_shared_by_the_forks_alone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = toy_env()._tools
+
+    def sibling(self: ToolEnv) -> ToolEnv:
+        env = toy_env()
+        env._tools = shared
+        return env
+
+    monkeypatch.setattr(ToolEnv, "sibling", sibling)
+    with pytest.raises(ForkError, match="first fork before step 0, after the second had left, differs"):
+        check_fork(toy_env())
+
+
 def test_a_conversation_that_is_not_restored_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = ToolEnv.restore
 

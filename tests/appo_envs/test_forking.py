@@ -111,12 +111,15 @@ def test_the_state_of_known_wrappers_is_forked() -> None:
 
 
 def test_restoring_brings_wrappers_back_too() -> None:
-    env = _begun(wrappers.TimeLimit(toy_env(), 2))
+    env = wrappers.RecordEpisodeStatistics(wrappers.TimeLimit(toy_env(), 2))
+    _begun(env)
     _count(env)
     state = appo_envs.snapshot(env)
     for _ in range(3):
         assert env.step("<count> 1 </count>")[3] is True
+        assert (env.episode_count, len(env.return_queue)) == (1, 1)
         appo_envs.restore(env, state)
+    assert (env.episode_count, len(env.return_queue)) == (0, 0)
 
 
 def test_a_fork_of_an_order_enforcing_wrapper_needs_no_reset() -> None:

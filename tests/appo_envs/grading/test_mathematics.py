@@ -117,6 +117,15 @@ def test_a_forked_process_asks_a_worker_of_its_own() -> None:
     assert math_equal("f+3", "3+f") == 1
 
 
+def test_a_process_forked_amid_a_question_can_ask_too() -> None:
+    worker = mathematics._worker
+    with worker._lock:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if math_equal("g+2", "2+g") == 1 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def test_an_installation_that_cannot_start_is_an_error_and_not_a_score(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mathematics, "_worker", mathematics._Worker())
     monkeypatch.setattr(mathematics.sys, "executable", "/bin/false")
