@@ -110,8 +110,9 @@ def _welcome(first: socket.socket, scratch: str, parent: SessionProcess, deadlin
     with theirs:
         process = SessionProcess(ours, Identity(pid, scratch, max(0, parent.threads - 1)), parent.nursery)
         try:
-            files = parent.nursery.furnish(process.pidfd)
-            send(first, Proceed(files), (theirs.fileno(),))
+            furnished = parent.nursery.furnish(process.pidfd, parent.stacked)
+            process.stacked = furnished.stacked
+            send(first, Proceed(furnished.files), (theirs.fileno(),))
         except TemplateError as error:
             process.end()
             raise _Unborn(str(error)) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from .sandbox.wire import OpenFile
+from .sandbox.wire import Furnished
 
 
 class Nursery(Protocol):
@@ -27,8 +27,8 @@ class Nursery(Protocol):
         """While open, process `pid` may fork `count` times."""
         ...
 
-    def furnish(self, pidfd: int) -> list[OpenFile]:
-        """Give a fork its private surroundings; return the files that it must open again."""
+    def furnish(self, pidfd: int, stacked: int) -> Furnished:
+        """Give a fork its private surroundings; `stacked` is how many /tmp lie over each other in its parent."""
         ...
 
     def inspect(self, pidfd: int) -> None:

@@ -53,6 +53,10 @@ class SessionProcess:
         channel: our end of its channel; closed with the process.
         identity: which process it is.
         nursery: what its forks need; the process is among the live ones there until it is ended.
+
+    Attributes:
+        threads: alive in it when it last said so.
+        stacked: how many private /tmp lie over each other in it, of which it sees the last.
     """
 
     def __init__(self, channel: socket.socket, identity: Identity, nursery: Nursery) -> None:
@@ -60,6 +64,7 @@ class SessionProcess:
         self.nursery = nursery
         self.lock = threading.RLock()
         self.threads = 1
+        self.stacked = 1
         self._owner = os.getpid()
         self._channel = channel
         self._pidfd = os.pidfd_open(identity.pid)

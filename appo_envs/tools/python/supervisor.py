@@ -30,7 +30,6 @@ from .sandbox.wire import (
     Furnish,
     Furnished,
     Inspect,
-    OpenFile,
     ProtocolError,
     Ready,
     Spawn,
@@ -171,15 +170,15 @@ class Supervisor:
         """While open, process `pid` may fork `count` times."""
         return self._guard.permit(pid, count)
 
-    def furnish(self, pidfd: int) -> list[OpenFile]:
-        """Give a fork its private surroundings; return the files that it must open again.
+    def furnish(self, pidfd: int, stacked: int) -> Furnished:
+        """Give a fork its private surroundings; tell which files it must open again.
 
         Raises:
             TemplateError: it cannot be done.
         """
         if features.PRIVATE_TMP not in self._active:
-            return []
-        return self._ask(Furnish(next(self._number)), Furnished, (pidfd,)).files
+            return Furnished(0, [], stacked)
+        return self._ask(Furnish(next(self._number), stacked), Furnished, (pidfd,))
 
     def inspect(self, pidfd: int) -> None:
         """Check that a fork shares nothing with its parent.

@@ -92,7 +92,8 @@ def _restrict(birth: Birth) -> tuple[Workplace, int | None]:
             readable, writable = [inside_path(path) for path in birth.shown] + ["/etc"], [SESSION_FOLDER]
         else:
             # A fork's folder lies beside its parent's, and must be writable for it under the parent's rules.
-            # What nobody may not read anyway, such as an interpreter in root's home, cannot be granted either.
+            # What nobody may not read anyway, such as an interpreter in root's home, cannot be granted
+            # either.
             readable = [path for path in birth.shown if os.access(path, os.R_OK)]
             writable = [os.path.dirname(birth.scratch)]
         restrict_files(readable, writable, DEVICES)

@@ -137,9 +137,9 @@ class _Template:
                 self._spawn(request, descriptors[0])
             case Furnish():
                 limits = self._plan.settings.limits
-                files, left = furnish_fork(descriptors[0], limits, self._own_mounts)
-                self._left[process_id(descriptors[0])] = left
-                return Furnished(request.number, files)
+                furniture = furnish_fork(descriptors[0], limits, self._own_mounts, request.stacked)
+                self._left[process_id(descriptors[0])] = furniture.left
+                return Furnished(request.number, furniture.files, furniture.stacked)
             case Inspect():
                 check_fork(descriptors[0], self._left.pop(process_id(descriptors[0])))
             case Sweep():

@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import struct
+import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar, get_args
 
@@ -18,6 +19,7 @@ from .isolation.features import FeatureReport
 
 MAX_PACKET = 400 * 1024
 MAX_DESCRIPTORS = 64
+_room = threading.local()
 _CREDENTIALS = struct.Struct("iII")
 _ANCILLARY = socket.CMSG_SPACE(4 * MAX_DESCRIPTORS) + socket.CMSG_SPACE(_CREDENTIALS.size)
 
@@ -79,16 +81,21 @@ class Spawn(NamedTuple):
 
 
 class Furnish(NamedTuple):
-    """Trainer to template: give a fork, whose process comes along, its private /tmp."""
+    """Trainer to template: give a fork, whose process comes along, its private /tmp.
+
+    `stacked` is how many /tmp lie over each other in its parent.
+    """
 
     number: int
+    stacked: int
 
 
 class Furnished(NamedTuple):
-    """Template to trainer: the fork must open these files again."""
+    """Template to trainer: the fork must open these files again; in it, `stacked` /tmp lie over each other."""
 
     number: int
     files: list[OpenFile]
+    stacked: int
 
 
 class Inspect(NamedTuple):
@@ -299,6 +306,15 @@ def send(end: socket.socket, message: Message, descriptors: Sequence[int] = ()) 
         end.send(data)
 
 
+def _buffer() -> memoryview:
+    """This thread's room for a packet; making it anew for each packet takes longer than all else together."""
+    try:
+        return _room.buffer
+    except AttributeError:
+        _room.buffer = memoryview(bytearray(MAX_PACKET))
+        return _room.buffer
+
+
 def receive(end: socket.socket) -> Packet:
     """Wait for one packet. The caller owns the descriptors in it.
 
@@ -306,7 +322,8 @@ def receive(end: socket.socket) -> Packet:
         ProtocolError: the packet or its ancillary part was longer than allowed; its descriptors are closed.
         OSError: reading failed.
     """
-    data, ancillary, flags, _ = end.recvmsg(MAX_PACKET, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
+    buffer = _buffer()
+    size, ancillary, flags, _ = end.recvmsg_into([buffer], _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
     descriptors: list[int] = []
     pid = None
     for level, kind, payload in ancillary:
@@ -319,7 +336,7 @@ def receive(end: socket.socket) -> Packet:
     if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
         close_all(descriptors)
         raise ProtocolError(f"a packet was longer than {MAX_PACKET} bytes or carried too many descriptors")
-    return Packet(data, descriptors, pid)
+    return Packet(bytes(buffer[:size]), descriptors, pid)
 
 
 def close_all(descriptors: Sequence[int]) -> None:

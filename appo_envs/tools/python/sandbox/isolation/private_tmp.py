@@ -18,9 +18,11 @@ from ..settings import Limits
 from ..tree import copy_content, copy_tree
 from ..wire import OpenFile
 from . import kernel
-from .root import PRIVATE_TMP
+from .root import PRIVATE_TMP, SESSION_FOLDER
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+# An unmount is dear, a mount under another one nearly free, but copied by every fork.
+_MOST_STACKED = 16
 _HELD_PREFIX = ".held-"
 
 
@@ -43,7 +45,7 @@ class PrivateTmp:
         """Cover /proc and /tmp; needs a mount namespace and CAP_SYS_ADMIN over it."""
         flags = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
         kernel.mount("tmpfs", "/proc", "tmpfs", flags, "size=4k,mode=555")
-        mount_tmp(self._limits)
+        _mount_session_folder(self._limits)
         os.chdir(PRIVATE_TMP)
 
     def leave(self, scratch: str) -> PrivateTmp:
@@ -69,33 +71,41 @@ def open_own_mounts() -> int:
     return os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
 
 
-def mount_tmp(limits: Limits) -> None:
+def _mount_session_folder(limits: Limits) -> None:
+    """Mount an empty /tmp on a mount that can later be taken away with all that was mounted on it."""
+    kernel.mount(SESSION_FOLDER, SESSION_FOLDER, flags=kernel.MS_BIND)
+    _mount_tmp(limits)
+
+
+def _mount_tmp(limits: Limits) -> None:
     """Mount an empty /tmp over the one there is."""
     options = f"size={limits.tmp_mb}m,nr_inodes={limits.tmp_files},mode=700"
     kernel.mount("tmpfs", PRIVATE_TMP, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC, options)
 
 
 class Left(NamedTuple):
-    """What a fork left behind: the device number of its parent's /tmp, and whether there was any file on it."""
+    """What a fork left behind: the device number of its parent's /tmp, and whether it held any file."""
 
     device: int
     had_files: bool
 
 
-class Furnished(NamedTuple):
-    """What a fork has open and must open again, and what it left behind."""
+class Furniture(NamedTuple):
+    """What a fork has open and must open again, how many /tmp lie over each other now, and what it left."""
 
     files: list[OpenFile]
+    stacked: int
     left: Left
 
 
-def furnish_fork(pidfd: int, limits: Limits, own_mounts: int) -> Furnished:
+def furnish_fork(pidfd: int, limits: Limits, own_mounts: int, stacked: int) -> Furniture:
     """From the template: give a fork, which has left its parent's mounts, a copy of its parent's /tmp.
 
     Args:
         pidfd: descriptor of the fork.
         limits: of its /tmp.
         own_mounts: descriptor of the template's mount namespace, to come back to.
+        stacked: how many /tmp lie over each other in the parent.
 
     Raises:
         OSError: a mount or the copy failed, as when /tmp is full.
@@ -104,18 +114,25 @@ def furnish_fork(pidfd: int, limits: Limits, own_mounts: int) -> Furnished:
     kernel.setns(pidfd, kernel.CLONE_NEWNS)
     try:
         old = os.open(PRIVATE_TMP, _FOLDER)
-        # Taken away rather than covered: nothing in the fork's mounts leads to the parent's files any more.
-        kernel.unmount(PRIVATE_TMP, kernel.MNT_DETACH)
-        mount_tmp(limits)
+        status = os.fstatvfs(old)
+        left = Left(os.fstat(old).st_dev, had_files=status.f_files - status.f_ffree > 1)
+        if left.had_files or stacked >= _MOST_STACKED:
+            # Covered files would stay in memory as long as the fork lives.
+            kernel.unmount(SESSION_FOLDER, kernel.MNT_DETACH)
+            _mount_session_folder(limits)
+            stacked = 1
+        else:
+            # Unmounting waits for all processors, which takes longer than everything else here; an empty /tmp
+            # may as well be covered.
+            _mount_tmp(limits)
+            stacked += 1
         new = os.open(PRIVATE_TMP, _FOLDER)
     finally:
         kernel.setns(own_mounts, kernel.CLONE_NEWNS)
     try:
-        status = os.fstatvfs(old)
-        left = Left(os.fstat(old).st_dev, had_files=status.f_files - status.f_ffree > 1)
         if left.had_files:
             copy_tree(old, new, limits.tmp_files)
-        return Furnished(_open_files(_process_folder(pidfd), new), left)
+        return Furniture(_open_files(_process_folder(pidfd), new), stacked, left)
     finally:
         os.close(old)
         os.close(new)
@@ -136,8 +153,9 @@ def check_fork(pidfd: int, left: Left) -> None:
         status = os.stat(f"{process}/fd/{number}")
         if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
             mounts = _mount_ids(process) if mounts is None else mounts
-            # A file opened before the fork left its parent's mounts still has a mount of that namespace.
-            if _descriptor_facts(process, number)["mnt_id"] not in mounts:
+            # A file opened before the fork left its parent's mounts still has a mount of that namespace. One
+            # that was opened after, but before the parent's /tmp was covered, has its device.
+            if status.st_dev == left.device or _descriptor_facts(process, number)["mnt_id"] not in mounts:
                 raise SharedDescriptor(f"descriptor {number} is a file opened by the parent")
         elif not (stat.S_ISCHR(status.st_mode) or (stat.S_ISSOCK(status.st_mode) and number == CHANNEL)):
             raise SharedDescriptor(f"descriptor {number} is {os.readlink(f'{process}/fd/{number}')}")

@@ -105,7 +105,7 @@ def _try_private_tmp(shown: Sequence[str]) -> None:
     os.close(set_ready)
     if not os.read(ready, 1):
         raise OSError("a session cannot have a /tmp of its own")
-    private_tmp.furnish_fork(os.pidfd_open(child), limits, own_mounts)
+    private_tmp.furnish_fork(os.pidfd_open(child), limits, own_mounts, 1)
 
 
 def _try_landlock(_shown: Sequence[str]) -> None:
