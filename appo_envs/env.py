@@ -118,8 +118,8 @@ class ToolEnv(gymnasium.Env[str, str]):
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
-        """Every white-space word of the source and the dialect, each once, for word-level tokenizers."""
-        return tuple(dict.fromkeys((*self._dialect.vocabulary, *self.task_source.vocabulary)))
+        """Every white-space word of the dialect, the source and format errors, once, for word-level tokenizers."""
+        return tuple(dict.fromkeys((*self._dialect.vocabulary, *self.task_source.vocabulary, "error", ":", ";")))
 
     @property
     def messages(self) -> list[dict[str, str]]:

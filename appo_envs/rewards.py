@@ -43,7 +43,7 @@ class OutcomeReward:
     Raises:
         ValueError: the bonus is negative.
 
-    Source: ARPO paper, section 3.3 (hierarchical reward), which APPO keeps.
+    Source: the hierarchical reward of ARPO (arXiv 2507.19849), which APPO keeps.
     """
 
     tool_bonus: float = 0.1
