@@ -9,13 +9,16 @@ from __future__ import annotations
 import socket
 import time
 from contextlib import ExitStack
+from typing import NamedTuple
 
 from .errors import SandboxError
+from .inspection import SharedWithParent, inspect_fork
 from .process import Identity, ProcessLost, SessionProcess
 from .sandbox.wire import (
     Failed,
     Fork,
     Forked,
+    Furnished,
     Hello,
     Packet,
     Proceed,
@@ -36,6 +39,11 @@ _MOST_AT_ONCE = 32
 
 class ForkFailed(SandboxError):
     """Not all forks could be made, and none is left. The parent lives on unless it misbehaved."""
+
+
+class _Birth(NamedTuple):
+    process: SessionProcess
+    furnished: Furnished | None
 
 
 class _Unborn(Exception):
@@ -62,6 +70,7 @@ def fork_process(parent: SessionProcess, count: int) -> list[SessionProcess]:
 def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
     nursery = parent.nursery
     deadline = time.monotonic() + _FORK_SECONDS + count * _SECONDS_PER_FORK
+    births: list[_Birth] = []
     forks: list[SessionProcess] = []
     with parent.lock, ExitStack() as opened:
         pairs = [channel_pair() for _ in range(count)]
@@ -75,9 +84,10 @@ def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
                 for _, theirs in pairs:
                     theirs.close()
                 for (ours, _), scratch in zip(pairs, scratches, strict=True):
-                    forks.append(_welcome(ours, scratch, parent, deadline))
-                for fork in forks:
-                    _second_greeting(fork, deadline)
+                    births.append(_welcome(ours, scratch, parent, deadline))
+                    forks.append(births[-1].process)
+                for birth in births:
+                    _second_greeting(birth, deadline)
             _check_count(parent.answer(Forked, number, deadline), count)
         except _Unborn as trouble:
             _end_all(forks)
@@ -100,7 +110,7 @@ def _check_count(forked: Forked, count: int) -> None:
         raise ProtocolError(f"the parent counted {forked.made} forks, {count} greeted")
 
 
-def _welcome(first: socket.socket, scratch: str, parent: SessionProcess, deadline: float) -> SessionProcess:
+def _welcome(first: socket.socket, scratch: str, parent: SessionProcess, deadline: float) -> _Birth:
     """Take the first greeting, furnish the fork's surroundings and send it its own channel."""
     packet = _greeting(first, 1, deadline)
     pid = packet.pid
@@ -111,26 +121,30 @@ def _welcome(first: socket.socket, scratch: str, parent: SessionProcess, deadlin
         process = SessionProcess(ours, Identity(pid, scratch, max(0, parent.threads - 1)), parent.nursery)
         try:
             furnished = parent.nursery.furnish(process.pidfd, parent.stacked)
-            process.stacked = furnished.stacked
-            send(first, Proceed(furnished.files), (theirs.fileno(),))
+            proceed = Proceed([], []) if furnished is None else Proceed(furnished.files, furnished.cut)
+            send(first, proceed, (theirs.fileno(),))
         except TemplateError as error:
             process.end()
             raise _Unborn(str(error)) from error
         except (ProtocolError, OSError):
             process.end()
             raise
-    return process
+    return _Birth(process, furnished)
 
 
-def _second_greeting(process: SessionProcess, deadline: float) -> None:
+def _second_greeting(birth: _Birth, deadline: float) -> None:
+    """Take the greeting on the fork's own channel, and check that it is on its own."""
+    process, furnished = birth
     packet = _greeting(process.channel, 2, deadline)
     if packet.pid != process.identity.pid:
         raise ProtocolError(f"process {packet.pid} greeted in the place of {process.identity.pid}")
     process.channel.settimeout(None)
-    try:
-        process.nursery.inspect(process.pidfd)
-    except TemplateError as error:
-        raise ProtocolError(f"a fork is not on its own: {error}") from error
+    if furnished is not None:
+        process.stacked = furnished.stacked
+        try:
+            inspect_fork(process.identity.pid, furnished)
+        except SharedWithParent as error:
+            raise ProtocolError(f"a fork is not on its own: {error}") from error
 
 
 def _greeting(channel: socket.socket, stage: int, deadline: float) -> Packet:

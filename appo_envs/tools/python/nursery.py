@@ -27,12 +27,13 @@ class Nursery(Protocol):
         """While open, process `pid` may fork `count` times."""
         ...
 
-    def furnish(self, pidfd: int, stacked: int) -> Furnished:
-        """Give a fork its private surroundings; `stacked` is how many /tmp lie over each other in its parent."""
-        ...
+    def furnish(self, pidfd: int, stacked: int) -> Furnished | None:
+        """Give a fork its private surroundings; None where /tmp is not private.
 
-    def inspect(self, pidfd: int) -> None:
-        """Check that a fork shares nothing with its parent."""
+        Args:
+            pidfd: descriptor of the fork.
+            stacked: how many /tmp lie over each other in its parent.
+        """
         ...
 
     def sweep(self, parent: int) -> None:

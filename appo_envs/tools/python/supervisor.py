@@ -29,7 +29,6 @@ from .sandbox.wire import (
     Failed,
     Furnish,
     Furnished,
-    Inspect,
     ProtocolError,
     Ready,
     Spawn,
@@ -170,24 +169,15 @@ class Supervisor:
         """While open, process `pid` may fork `count` times."""
         return self._guard.permit(pid, count)
 
-    def furnish(self, pidfd: int, stacked: int) -> Furnished:
-        """Give a fork its private surroundings; tell which files it must open again.
+    def furnish(self, pidfd: int, stacked: int) -> Furnished | None:
+        """Give a fork its private surroundings; None where /tmp is not private.
 
         Raises:
             TemplateError: it cannot be done.
         """
         if features.PRIVATE_TMP not in self._active:
-            return Furnished(0, [], stacked)
+            return None
         return self._ask(Furnish(next(self._number), stacked), Furnished, (pidfd,))
-
-    def inspect(self, pidfd: int) -> None:
-        """Check that a fork shares nothing with its parent.
-
-        Raises:
-            TemplateError: it does.
-        """
-        if features.PRIVATE_TMP in self._active:
-            self._ask(Inspect(next(self._number)), Done, (pidfd,))
 
     def sweep(self, parent: int) -> None:
         """Kill the children of a process, and orphans, that are no known sessions."""
@@ -208,9 +198,7 @@ class Supervisor:
             self._guard.close()
             shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def _ask(
-        self, request: Spawn | Furnish | Inspect | Sweep, kind: type[Answer], descriptors: tuple[int, ...] = ()
-    ) -> Answer:
+    def _ask(self, request: Spawn | Furnish | Sweep, kind: type[Answer], descriptors: Sequence[int] = ()) -> Answer:
         if self._template is None:
             raise SandboxError("the Python template was not started")
         return self._template.ask(request, kind, descriptors)

@@ -25,7 +25,6 @@ from .sandbox.wire import (
     Failed,
     Furnish,
     Furnished,
-    Inspect,
     Probed,
     ProtocolError,
     Ready,
@@ -118,9 +117,7 @@ class TemplateProcess:
         """
         self._exchange(Start(list(features)), Ready, self._settings.start_seconds)
 
-    def ask(
-        self, request: Spawn | Furnish | Inspect | Sweep, kind: type[Answer], descriptors: Sequence[int] = ()
-    ) -> Answer:
+    def ask(self, request: Spawn | Furnish | Sweep, kind: type[Answer], descriptors: Sequence[int] = ()) -> Answer:
         """Make a request and return its answer.
 
         Raises:
@@ -130,7 +127,7 @@ class TemplateProcess:
 
     def _exchange(
         self,
-        request: Configure | Start | Spawn | Furnish | Inspect | Sweep,
+        request: Configure | Start | Spawn | Furnish | Sweep,
         kind: type[Answer],
         seconds: float,
         descriptors: Sequence[int] = (),

@@ -45,14 +45,23 @@ def open_descriptors(limit: int) -> list[int]:
     return [number for number in range(FIRST_FREE, limit) if number not in closed]
 
 
-def cut_shared(limit: int) -> None:
-    """Replace every pipe, socket and event object by the null device: reading it gives end of file."""
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    for number in open_descriptors(limit):
-        kind = os.fstat(number).st_mode
-        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind) or stat.S_ISCHR(kind)):
+def is_file(mode: int) -> bool:
+    """Whether a descriptor of this st_mode is one of a file or folder, which can be opened again."""
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+
+
+def is_shared(mode: int) -> bool:
+    """Whether a descriptor of this st_mode is a pipe, socket or event object, which joins all who have it."""
+    return not (is_file(mode) or stat.S_ISCHR(mode))
+
+
+def cut(numbers: Sequence[int]) -> None:
+    """Replace descriptors by the null device, of which reading gives end of file."""
+    if numbers:
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        for number in numbers:
             os.dup2(null, number, inheritable=False)
-    os.close(null)
+        os.close(null)
 
 
 def reopen(files: Sequence[OpenFile]) -> None:

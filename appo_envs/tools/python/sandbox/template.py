@@ -19,14 +19,7 @@ from typing import NoReturn
 
 from .isolation import features, namespaces
 from .isolation.lifetime import adopt_orphans, run_before_parent
-from .isolation.private_tmp import (
-    Left,
-    SharedDescriptor,
-    check_fork,
-    furnish_fork,
-    open_own_mounts,
-    process_id,
-)
+from .isolation.private_tmp import furnish_fork, open_own_mounts
 from .isolation.root import enter_root, move_imports_inside
 from .newborn import Birth, begin_session
 from .orphans import kill_strays
@@ -36,8 +29,6 @@ from .wire import (
     Done,
     Failed,
     Furnish,
-    Furnished,
-    Inspect,
     Message,
     ProtocolError,
     Ready,
@@ -87,8 +78,6 @@ class _Template:
         self._plan = plan
         self._own_mounts = -1
         self._spawned: set[int] = set()
-        # What each fork, by its process id here, left of its parent's /tmp; until it is inspected.
-        self._left: dict[int, Left] = {}
 
     def prepare(self) -> None:
         """Isolate this process, then import the modules."""
@@ -121,27 +110,23 @@ class _Template:
                 packet = receive(self._control)
                 if not packet.data:
                     self._end()
-                request = decode(packet.data, Spawn, Furnish, Inspect, Sweep)
+                request = decode(packet.data, Spawn, Furnish, Sweep)
             except (ProtocolError, OSError):
                 self._end()
             try:
                 answer = self._carry_out(request, packet.descriptors)
-            except (OSError, TreeError, SharedDescriptor) as error:
+            except (OSError, TreeError) as error:
                 answer = Failed(str(error))
             close_all(packet.descriptors)
             send(self._control, answer)
 
-    def _carry_out(self, request: Spawn | Furnish | Inspect | Sweep, descriptors: list[int]) -> Message:
+    def _carry_out(self, request: Spawn | Furnish | Sweep, descriptors: list[int]) -> Message:
         match request:
             case Spawn():
                 self._spawn(request, descriptors[0])
             case Furnish():
                 limits = self._plan.settings.limits
-                furniture = furnish_fork(descriptors[0], limits, self._own_mounts, request.stacked)
-                self._left[process_id(descriptors[0])] = furniture.left
-                return Furnished(request.number, furniture.files, furniture.stacked)
-            case Inspect():
-                check_fork(descriptors[0], self._left.pop(process_id(descriptors[0])))
+                return furnish_fork(descriptors[0], limits, self._own_mounts, request)
             case Sweep():
                 kill_strays(request.parent, request.keep, self._spawned)
         return Done(request.number)

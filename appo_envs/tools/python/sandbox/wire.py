@@ -91,17 +91,18 @@ class Furnish(NamedTuple):
 
 
 class Furnished(NamedTuple):
-    """Template to trainer: the fork must open these files again; in it, `stacked` /tmp lie over each other."""
+    """Template to trainer: a fork has its own /tmp.
+
+    The fork must open `files` again and `cut` the other descriptors; `stacked` /tmp lie over each other in
+    it; the /tmp of its parent is on device `old_device`, and held files or not.
+    """
 
     number: int
     files: list[OpenFile]
+    cut: list[int]
     stacked: int
-
-
-class Inspect(NamedTuple):
-    """Trainer to template: check that a fork, whose process comes along, shares nothing with its parent."""
-
-    number: int
+    old_device: int
+    old_had_files: bool
 
 
 class Sweep(NamedTuple):
@@ -159,9 +160,10 @@ class Hello(NamedTuple):
 
 
 class Proceed(NamedTuple):
-    """Trainer to new fork: your surroundings are ready; open these files again."""
+    """Trainer to new fork: your surroundings are ready; open these files again and cut these descriptors."""
 
     files: list[OpenFile]
+    cut: list[int]
 
 
 Message = (
@@ -173,7 +175,6 @@ Message = (
     | Spawn
     | Furnish
     | Furnished
-    | Inspect
     | Sweep
     | Done
     | Run

@@ -81,9 +81,10 @@ def _fork(
             error = f"fork: {trouble.strerror}"
             break
         if pid == 0:
-            _set_random_state(random_state)
             channel.detach()
-            return _begin_fork(workplace, end, ends, scratch)
+            begun = _begin_fork(workplace, end, ends, scratch)
+            _set_random_state(random_state)
+            return begun
         made += 1
     close_all(ends)
     send(channel, Forked(request.number, made, error))
@@ -104,9 +105,10 @@ def _begin_fork(workplace: Workplace, end: int, ends: list[int], scratch: str) -
         send(channel, Hello(1))
         packet = receive(channel)
         proceed = decode(packet.data, Proceed)
-        move_descriptor(packet.descriptors[0], channel.detach())
+        channel.detach()
+        move_descriptor(packet.descriptors[0], CHANNEL)
         channel = socket.socket(fileno=CHANNEL)
-        own.settle(proceed.files)
+        own.settle(proceed)
     except (OSError, TreeError) as error:
         send(channel, Failed(f"the fork's files: {error}"))
         os._exit(1)

@@ -10,13 +10,12 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
-from collections.abc import Sequence
 from typing import Protocol
 
-from .descriptors import cut_shared, open_descriptors, reopen
+from .descriptors import cut, is_shared, open_descriptors, reopen
 from .settings import Limits
 from .tree import copy_tree
-from .wire import OpenFile
+from .wire import OpenFile, Proceed
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -25,7 +24,7 @@ class Workplace(Protocol):
     """Where a session's files lie. The methods run in a fresh fork, before and after the trainer's answer."""
 
     def leave(self, scratch: str) -> Workplace:
-        """Let go of everything shared with the parent.
+        """Leave the parent's folder or mounts.
 
         Args:
             scratch: the folder that the trainer chose for this fork; empty where /tmp is private.
@@ -35,8 +34,8 @@ class Workplace(Protocol):
         """
         ...
 
-    def settle(self, files: Sequence[OpenFile]) -> None:
-        """Open files again, which the trainer found open, and go back to the working folder."""
+    def settle(self, proceed: Proceed) -> None:
+        """Do with the open descriptors what the trainer says, and go back to the working folder."""
         ...
 
 
@@ -71,13 +70,14 @@ class PlainFolder:
         os.close(target)
         if not inside.startswith(".."):
             os.chdir(inside)
-        cut_shared(self._limits.open_files)
         copy._files = self._open_files(scratch)
         return copy
 
-    def settle(self, files: Sequence[OpenFile]) -> None:
+    def settle(self, proceed: Proceed) -> None:
         """Open again what was found open here; the trainer knows nothing of an unisolated session's files."""
-        reopen([*self._files, *files])
+        opened = open_descriptors(self._limits.open_files)
+        cut([number for number in opened if is_shared(os.fstat(number).st_mode)])
+        reopen(self._files)
 
     def _open_files(self, scratch: str) -> list[OpenFile]:
         """The open files, named as in the copy; none on systems that do not list them in /proc."""

@@ -87,7 +87,7 @@ _FALSE_FORKS = {
         "    return 4242\n"
     ),
     "keeps a pipe to the fork": (
-        "r, w = os.pipe()\nsys.modules['sandbox.isolation.private_tmp'].cut_shared = print\nfork = os.fork\n"
+        "r, w = os.pipe()\nsys.modules['sandbox.isolation.private_tmp'].cut = print\nfork = os.fork\n"
     ),
     "keeps its parent's file open": (
         "f = open('/tmp/shared', 'w+')\nsys.modules['sandbox.isolation.private_tmp'].reopen = print\nfork = os.fork\n"

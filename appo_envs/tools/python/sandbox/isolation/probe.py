@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from ..descriptors import null_standard_streams
 from ..settings import Limits
+from ..wire import Furnish
 from . import features, namespaces, private_tmp, seccomp
 from .capabilities import forbid_new_privileges
 from .features import CGROUP, FeatureReport
@@ -105,7 +106,7 @@ def _try_private_tmp(shown: Sequence[str]) -> None:
     os.close(set_ready)
     if not os.read(ready, 1):
         raise OSError("a session cannot have a /tmp of its own")
-    private_tmp.furnish_fork(os.pidfd_open(child), limits, own_mounts, 1)
+    private_tmp.furnish_fork(os.pidfd_open(child), limits, own_mounts, Furnish(0, 1))
 
 
 def _try_landlock(_shown: Sequence[str]) -> None:
