@@ -111,8 +111,8 @@ def future_value(log_ratio: Tensor, action_mask: Tensor, *, gamma: float, clip: 
 
 def _discounted(values: np.ndarray, gamma: float) -> np.ndarray:
     """S_t = v_t + gamma * S_{t+1} along each row."""
-    reversed_rows = np.ascontiguousarray(values[:, ::-1])
-    return np.ascontiguousarray(np.asarray(lfilter([1.0], [1.0, -gamma], reversed_rows, axis=1))[:, ::-1])
+    sums = np.asarray(lfilter([1.0], [1.0, -gamma], values[:, ::-1], axis=1))
+    return sums[:, ::-1].copy()
 
 
 def _discounted_by_action(values: np.ndarray, mask: np.ndarray, gamma: float) -> np.ndarray:
