@@ -26,7 +26,7 @@ def group(rewards: list[float], parent: list[int], branch_at: list[int], lengths
 
 
 def worked() -> Group:
-    """Two initial rollouts of 3 tokens, rewards 1 and 0; two branches of the first: at 1 (reward 0) and at 2 (reward 1).
+    """Two initial rollouts of 3 tokens, rewards 1 and 0; the first has branches at 1 (reward 0) and at 2 (reward 1).
 
     The branches' paths are 3 and 4 tokens long.
     """

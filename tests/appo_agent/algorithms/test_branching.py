@@ -46,7 +46,7 @@ def test_branching_score_of_a_worked_row() -> None:
     scores = branching_score(entropy_z, omega_z)
     torch.testing.assert_close(scores, torch.tensor([[2.04101, -0.52915, -0.07559, 0.68034]]), atol=1e-4, rtol=0)
     both = candidates(entropy_z.tolist(), omega_z.tolist())
-    # The plain product would take token 0, where both z-scores are negative; the strict rule takes 3, then fills with 2.
+    # The plain product would take token 0, where both z-scores are negative; the strict rule takes 3, then 2.
     assert chosen(both, 1, rule="product") == [[0]]
     assert chosen(both, 2) == [[3, 2]]
 
