@@ -20,6 +20,8 @@ from .isolation.features import FeatureReport
 MAX_PACKET = 400 * 1024
 MAX_DESCRIPTORS = 64
 _room = threading.local()
+# json.dumps would make a new encoder for every message.
+_to_json = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 _CREDENTIALS = struct.Struct("iII")
 _ANCILLARY = socket.CMSG_SPACE(4 * MAX_DESCRIPTORS) + socket.CMSG_SPACE(_CREDENTIALS.size)
 
@@ -252,8 +254,7 @@ def encode(message: Message) -> bytes:
     Raises:
         ProtocolError: the packet would be longer than MAX_PACKET.
     """
-    text = json.dumps([type(message).__name__, *message], ensure_ascii=False)
-    data = text.encode("utf-8", "surrogatepass")
+    data = _to_json((type(message).__name__, *message)).encode("utf-8", "surrogatepass")
     if len(data) > MAX_PACKET:
         raise ProtocolError(f"a {type(message).__name__} message may have {MAX_PACKET} bytes, this one has {len(data)}")
     return data
@@ -269,15 +270,18 @@ def decode(data: bytes, *kinds: type[M]) -> M:
         parts = json.loads(data.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"expected a JSON message, got {data[:80]!r}") from error
-    kind = next((kind for kind in kinds if type(parts) is list and parts[:1] == [kind.__name__]), None)
-    if kind is None:
+    name = parts.pop(0) if type(parts) is list and parts else None
+    for kind in kinds:
+        if kind.__name__ == name:
+            break
+    else:
         names = " or ".join(kind.__name__ for kind in kinds)
         raise ProtocolError(f"expected {names}, got {data[:80]!r}")
     readers = _FIELDS[kind]
-    if len(parts) != len(readers) + 1:
+    if len(parts) != len(readers):
         raise ProtocolError(f"{kind.__name__} has {len(readers)} fields, got {data[:80]!r}")
     try:
-        return kind._make([read(value) for read, value in zip(readers, parts[1:], strict=True)])
+        return kind._make([read(value) for read, value in zip(readers, parts, strict=True)])
     except TypeError as error:
         raise ProtocolError(f"{error} in {kind.__name__}, got {data[:80]!r}") from error
 
