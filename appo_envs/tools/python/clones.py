@@ -16,7 +16,6 @@ import signal
 import struct
 import threading
 from collections.abc import Iterator
-from typing import NamedTuple
 
 _RECEIVE, _ANSWER = 0xC0502100, 0xC0182101
 _QUESTION_BYTES = 80
@@ -25,6 +24,7 @@ _FIRST_ARGUMENT = struct.Struct("Q")
 _FIRST_ARGUMENT_AT = 32
 _REPLY = struct.Struct("QqiI")
 _CONTINUE = 1
+_COUNTLESS = 1 << 30
 
 _SIGNAL_BITS = 0xFF
 _CHILD_SETTID, _CHILD_CLEARTID, _PARENT_SETTID = 0x1000000, 0x200000, 0x100000
@@ -34,12 +34,6 @@ _THREAD_SHARES = 0x100 | 0x200 | 0x400 | 0x800 | _THREAD
 # And what they may also ask for: undo lists, thread-local storage, ids.
 _THREAD_EXTRAS = 0x40000 | 0x80000 | 0x400000 | _CHILD_SETTID | _CHILD_CLEARTID | _PARENT_SETTID
 _FORK_EXTRAS = _CHILD_SETTID | _CHILD_CLEARTID | _PARENT_SETTID
-
-
-class _Question(NamedTuple):
-    number: int
-    thread: int
-    flags: int
 
 
 class CloneGuard:
@@ -109,32 +103,38 @@ class CloneGuard:
             fcntl.ioctl(listener, _RECEIVE, buffer)
             number, thread = _HEAD.unpack_from(buffer)
             (flags,) = _FIRST_ARGUMENT.unpack_from(buffer, _FIRST_ARGUMENT_AT)
-            refusal = self._refusal(_Question(number, thread, flags))
+            refusal = self.refusal(thread, flags)
             reply = _REPLY.pack(number, 0, -refusal, 0 if refusal else _CONTINUE)
             fcntl.ioctl(listener, _ANSWER, reply)
 
-    def _refusal(self, question: _Question) -> int:
-        """The error number to refuse with; 0 to allow."""
-        flags = question.flags
+    def refusal(self, thread: int, flags: int) -> int:
+        """The answer to a `clone`.
+
+        Args:
+            thread: id of the thread that asks.
+            flags: the call's first argument.
+
+        Returns:
+            The error number to refuse with; 0 to allow.
+        """
         if flags & _THREAD:
             if flags & _THREAD_SHARES != _THREAD_SHARES or flags & ~(_THREAD_SHARES | _THREAD_EXTRAS):
                 return errno.EPERM
-            return 0 if _thread_count(question.thread) < self._max_threads else errno.EAGAIN
+            return 0 if _thread_count(thread) < self._max_threads else errno.EAGAIN
         if flags & ~(_FORK_EXTRAS | _SIGNAL_BITS) or flags & _SIGNAL_BITS != signal.SIGCHLD:
             return errno.EPERM
         with self._lock:
-            left = self._permits.get(question.thread, 0)
+            left = self._permits.get(thread, 0)
             if left == 0:
                 return errno.EPERM
-            self._permits[question.thread] = left - 1
+            self._permits[thread] = left - 1
         return 0
 
 
 def _thread_count(thread: int) -> int:
-    """Threads of the process that a thread belongs to.
-
-    Raises:
-        OSError: the process has ended.
-    """
-    with open(f"/proc/{thread}/status") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("Threads:"))
+    """Threads of the process that a thread belongs to; very many if they cannot be counted."""
+    try:
+        with open(f"/proc/{thread}/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("Threads:"))
+    except OSError:
+        return _COUNTLESS

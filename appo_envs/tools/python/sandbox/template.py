@@ -14,6 +14,7 @@ import shutil
 import signal
 import site
 import socket
+import sys
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -160,11 +161,20 @@ def _import_modules(settings: PythonSettings) -> None:
             importlib.import_module(name)
         except ImportError as error:
             raise ImportError(
-                f"{error}; install the module {name!r}, which `preload` names, into the trainer's environment "
-                "or add its folder to `paths`"
+                f"{error}; `preload` names the module {name!r}: install it into the trainer's environment "
+                f"or add its folder to `paths`{_unreadable_folders()}"
             ) from error
     if "sympy" in settings.preload:
         _warm_sympy()
+
+
+def _unreadable_folders() -> str:
+    folders = [path for path in sys.path if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK)]
+    if not folders:
+        return ""
+    return (
+        f". The user that sessions run as (id {os.geteuid()}) may not read {', '.join(folders)}: open them with chmod"
+    )
 
 
 def _warm_sympy() -> None:

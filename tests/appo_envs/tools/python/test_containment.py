@@ -133,6 +133,7 @@ _ATTEMPTS = {
     "reach an abstract socket": (
         "a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM); a.sendto(b'x', '\\0{abstract}')"
     ),
+    "make a pair of datagram sockets": "socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)",
     "raise the memory limit": "import resource; resource.setrlimit(resource.RLIMIT_AS, (-1, -1))",
     "raise the file limit": "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))",
     "leave the user namespace": "call({unshare}, 0x10000000)",

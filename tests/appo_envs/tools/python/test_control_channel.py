@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from appo_envs.errors import SandboxError
-from appo_envs.tools.python import PythonSession
+from appo_envs.tools.python import PythonSession, PythonSettings
 
 from .surroundings import SMALL, eventually, need, session_processes, witnessed
 
@@ -49,6 +51,30 @@ def test_forged_answer_of_the_running_call_is_a_claim_about_itself_only():
         assert result.seconds > 0
 
 
+def test_answer_queued_for_the_next_question_ends_the_process():
+    with PythonSession(SMALL) as session:
+        session.run(
+            _CHANNEL + "import sys\nframe = sys._getframe()\n"
+            "while 'request' not in frame.f_locals: frame = frame.f_back\n"
+            "number = frame.f_locals['request'].number + 1\n"
+            "worker = sys.modules['sandbox.worker']\nsend = worker.send\n"
+            "def answer_twice(channel, message):\n"
+            "    send(channel, message)\n"
+            "    send(channel, message._replace(number=number, stdout='forged'))\n"
+            "worker.send = answer_twice"
+        )
+        time.sleep(0.2)
+        result = session.run("1")
+        assert "spoke unasked" in str(result.error) and result.stdout == ""
+
+
+def test_answer_by_another_process_ends_both():
+    settings = PythonSettings(without=("notify",), floor=(), preload=())
+    with PythonSession(settings) as session:
+        result = session.run("import os, time\nif os.fork(): time.sleep(1)")
+        assert "another process spoke" in str(result.error)
+
+
 def test_wrong_number_in_an_answer_ends_the_process():
     with PythonSession(SMALL) as session:
         result = session.run(
@@ -58,9 +84,11 @@ def test_wrong_number_in_an_answer_ends_the_process():
         assert "was not asked" in str(result.error)
 
 
-_PATCH_FORK = "import os, sys, socket\nworker, wire = sys.modules['sandbox.worker'], sys.modules['sandbox.wire']\n"
+_PATCH_FORK = (
+    "import os, sys, socket, time\nworker, wire = sys.modules['sandbox.worker'], sys.modules['sandbox.wire']\n"
+)
+_USE_FORK = "\nworker.os = type('O', (), dict(vars(os), fork=staticmethod(fork)))"
 _FALSE_FORKS = {
-    # Without the credential check the trainer would take the parent for a new session.
     "greets itself in the place of a fork": (
         "def fork():\n"
         "    ends = [n for n in range(4, 256) if is_socket(n)]\n"
@@ -125,8 +153,7 @@ def is_socket(number):
 def test_false_fork_is_refused_and_leaves_no_process(trick, tmp_path):
     need("private_tmp", "pid", "notify")
     with witnessed(SMALL, tmp_path) as witness, PythonSession(SMALL) as session:
-        patch = "\nworker.os = type('O', (), dict(vars(os), fork=staticmethod(fork)))"
-        session.run(_PATCH_FORK + _IS_SOCKET + _FALSE_FORKS[trick] + patch)
+        session.run(_PATCH_FORK + _IS_SOCKET + _FALSE_FORKS[trick] + _USE_FORK)
         if trick == "forks once more than asked for":
             # The fork that was asked for is made; the other one is not.
             for fork in session.fork(1):
@@ -136,6 +163,43 @@ def test_false_fork_is_refused_and_leaves_no_process(trick, tmp_path):
                 session.fork(2)
         known = lambda: {witness.sibling.process_id, session.process_id} - {None}  # noqa: E731
         assert eventually(lambda: session_processes(SMALL) <= known())
+
+
+_FALSE_GREETINGS = {
+    "plays the fork itself": (
+        "def fork():\n"
+        "    end = socket.socket(fileno=os.dup(min(n for n in range(4, 256) if is_socket(n))))\n"
+        "    wire.send(end, wire.Hello(1))\n"
+        "    own = socket.socket(fileno=wire.receive(end).descriptors[0])\n"
+        "    wire.send(own, wire.Hello(2))\n"
+        "    return 4242\n"
+    ),
+    "takes the channel meant for its fork": (
+        "real, me = os.fork, os.getpid()\n"
+        "def receive(channel):\n"
+        "    while os.getpid() != me: time.sleep(1)\n"
+        "    return wire.receive(channel)\n"
+        "worker.receive = receive\n"
+        "def fork():\n"
+        "    pid = real()\n"
+        "    if pid:\n"
+        "        end = socket.socket(fileno=os.dup(min(n for n in range(4, 256) if is_socket(n))))\n"
+        "        own = socket.socket(fileno=wire.receive(end).descriptors[0])\n"
+        "        wire.send(own, wire.Hello(2))\n"
+        "    return pid\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("trick", _FALSE_GREETINGS)
+def test_parent_cannot_greet_in_the_place_of_its_fork(trick):
+    need("landlock", "notify")
+    # With private folders the inspection finds the parent out as well; here nobody but the kernel names the sender.
+    settings = PythonSettings(without=("mnt",), preload=("random",))
+    with PythonSession(settings) as session:
+        session.run(_PATCH_FORK + _IS_SOCKET + _FALSE_GREETINGS[trick] + _USE_FORK)
+        with pytest.raises(SandboxError, match="no new fork|in the place of"):
+            session.fork(1)
 
 
 def test_parent_cannot_read_what_its_fork_is_asked():

@@ -56,9 +56,7 @@ def test_the_other_walls_hold_when_one_is_missing(without, attempt, complaint):
         assert complaint in str(result.error), result
 
 
-@pytest.mark.parametrize(
-    ("without", "named"), [(("seccomp",), "seccomp"), (("mnt", "landlock"), "mnt or landlock")]
-)
+@pytest.mark.parametrize(("without", "named"), [(("seccomp",), "seccomp"), (("mnt", "landlock"), "mnt or landlock")])
 def test_below_the_floor_no_code_runs_and_the_error_names_what_is_missing(without, named):
     with PythonSession(PythonSettings(without=without)) as session:
         with pytest.raises(IsolationError, match=f"{named}.*switched off"):

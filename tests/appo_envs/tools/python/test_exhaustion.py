@@ -46,6 +46,19 @@ def test_bomb_fails_inside_and_the_session_goes_on(bomb, tmp_path):
         assert session.run("x = 0; 1 + 1").value == "2"
 
 
+def test_threads_are_allowed_up_to_the_limit():
+    need("notify")
+    with PythonSession(TIGHT) as session:
+        result = session.run(
+            "import threading, time\nthreading.stack_size(65536)\n"
+            "try:\n"
+            "    while True: threading.Thread(target=time.sleep, args=(9,), daemon=True).start()\n"
+            "except RuntimeError: pass\n"
+            "threading.active_count()"
+        )
+    assert result.value == "8", result
+
+
 def test_output_bomb_is_cut():
     with PythonSession(SMALL) as session:
         result = session.run("for _ in range(10 ** 5): print('x' * 1000)")

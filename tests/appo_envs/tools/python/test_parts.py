@@ -1,0 +1,217 @@
+"""Parts that are tested alone: paths shown inside, the memory group, copying trees, descriptors."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pathlib
+import signal
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appo_envs.errors import SandboxError
+from appo_envs.tools.python import Limits, PythonSession, PythonSettings
+from appo_envs.tools.python.clones import CloneGuard
+from appo_envs.tools.python.memory import MemoryGroup, MemoryWatch
+from appo_envs.tools.python.sandbox.descriptors import open_descriptors
+from appo_envs.tools.python.sandbox.isolation import seccomp, syscalls
+from appo_envs.tools.python.sandbox.isolation.root import inside_path, shown_paths
+from appo_envs.tools.python.sandbox.settings import decode_settings, encode_settings
+from appo_envs.tools.python.sandbox.tree import TreeError, copy_tree
+
+from .surroundings import need
+
+_THREAD_FLAGS, _FORK_FLAGS = 0x3D0F00, 0x1200000 | signal.SIGCHLD
+
+
+def test_paths_keep_their_place_unless_the_sandbox_needs_it():
+    assert inside_path("/home/me/venv/site") == "/home/me/venv/site"
+    assert inside_path("/tmp/venv/site") == "/outside/tmp/venv/site"
+    assert inside_path("/tmpfs") == "/tmpfs"
+
+
+def test_shown_paths_hold_no_path_twice_and_follow_links(tmp_path):
+    (tmp_path / "real" / "inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real")
+    search = [str(tmp_path / "link"), str(tmp_path / "real" / "inner"), str(tmp_path / "missing")]
+    mine = [path for path in shown_paths(search, sys.base_prefix) if path.startswith(str(tmp_path))]
+    assert mine == [str(tmp_path / "real")]
+
+
+@pytest.mark.parametrize("place", ["below /tmp", "in a closed home"])
+def test_packages_from_the_callers_folders_are_imported_inside(place, tmp_path):
+    need("mnt")
+    folder = tmp_path / "packages"
+    if place == "in a closed home":
+        home = pathlib.Path("/var/tmp") / f"appo-home-{os.getpid()}"
+        home.mkdir(mode=0o700, exist_ok=True)
+        folder = home / "packages"
+    folder.mkdir()
+    (folder / "my_tools.py").write_text("def double(x):\n    return 2 * x\n")
+    (folder / "late.py").write_text("value = 'late'\n")
+    try:
+        settings = PythonSettings(preload=("my_tools",), paths=(str(folder),))
+        with PythonSession(settings) as session:
+            assert session.run("import my_tools, late; my_tools.double(4), late.value").value == "(8, 'late')"
+            assert "Errno 30" in str(session.run("open(my_tools.__file__, 'a')").error) or "PermissionError" in str(
+                session.run("open(my_tools.__file__, 'a')").error
+            )
+    finally:
+        for path in sorted(folder.rglob("*"), reverse=True):
+            path.unlink() if path.is_file() else path.rmdir()
+        folder.rmdir()
+        if place == "in a closed home":
+            folder.parent.rmdir()
+
+
+def test_settings_survive_the_way_to_the_template():
+    settings = PythonSettings(without=("net",), floor=(("mnt",),), paths=("/a",), limits=Limits(threads=3))
+    assert decode_settings(encode_settings(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"isolation": "some"},
+        {"timeout": 0},
+        {"grace": -1.0},
+        {"preload": ["numpy"]},
+        {"paths": "/a"},
+        {"total_memory_mb": 0},
+    ],
+)
+def test_wrong_setting_is_named(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        PythonSettings(**wrong)
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, "many"])
+def test_wrong_limit_is_named(value):
+    with pytest.raises(ValueError, match="Limits.threads"):
+        Limits(threads=value)
+
+
+def test_interpreter_that_cannot_be_executed_is_named(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    with PythonSession(PythonSettings(preload=("abc",))) as session, pytest.raises(SandboxError, match="/no/such"):
+        session.run("1")
+
+
+def test_slow_template_is_given_up_with_advice(tmp_path):
+    tmp_path.chmod(0o755)
+    (tmp_path / "slow_module.py").write_text("import time\ntime.sleep(60)\n")
+    settings = PythonSettings(preload=("slow_module",), paths=(str(tmp_path),), start_seconds=1.0)
+    with PythonSession(settings) as session, pytest.raises(SandboxError, match="start_seconds"):
+        session.run("1")
+
+
+def test_folder_that_sessions_may_not_read_is_named(tmp_path):
+    need("userns")
+    if os.geteuid() != 0:
+        pytest.skip("needs root, whose sessions run as another user")
+    tmp_path.chmod(0o700)
+    (tmp_path / "hidden_module.py").write_text("")
+    settings = PythonSettings(preload=("hidden_module",), paths=(str(tmp_path),))
+    with PythonSession(settings) as session, pytest.raises(SandboxError, match=f"may not read .*{tmp_path.name}"):
+        session.run("1")
+
+
+def test_memory_group_bounds_its_members_where_it_is_delegated(tmp_path):
+    own = tmp_path / "user" / "session"
+    own.mkdir(parents=True)
+    (own / "cgroup.subtree_control").write_text("\n")
+    (own.parent / "cgroup.subtree_control").write_text("cpu memory pids\n")
+    group = MemoryGroup(100, root=tmp_path, own="/user/session")
+    (made,) = own.parent.glob("appo-python-*")
+    assert (made / "memory.max").read_text() == str(100 << 20)
+    group.add(4242)
+    assert (made / "cgroup.procs").read_text() == "4242"
+
+
+def test_memory_group_is_refused_without_the_controller(tmp_path):
+    (tmp_path / "user").mkdir()
+    with pytest.raises(OSError, match="delegated"):
+        MemoryGroup(100, root=tmp_path, own="/user")
+
+
+def test_memory_watch_spares_small_sessions():
+    watch = MemoryWatch(10**6)
+    assert watch.look({os.getpid(): -1}) is None
+
+
+@pytest.mark.parametrize(
+    ("thread", "flags", "answer"),
+    [
+        (7, _FORK_FLAGS, 0),
+        (8, _FORK_FLAGS, errno.EPERM),
+        (7, _FORK_FLAGS | 0x100, errno.EPERM),
+        (7, _FORK_FLAGS | 0x8000, errno.EPERM),
+        (7, _FORK_FLAGS & ~0xFF, errno.EPERM),
+        (7, 0x4111, errno.EPERM),
+        (7, _THREAD_FLAGS & ~0x400, errno.EPERM),
+        (7, _THREAD_FLAGS | 0x8000, errno.EPERM),
+        (-1, _THREAD_FLAGS, errno.EAGAIN),
+    ],
+)
+def test_clone_is_allowed_to_one_thread_with_plain_flags(thread, flags, answer):
+    guard = CloneGuard(100)
+    with guard.permit(7, 1):
+        assert guard.refusal(thread, flags) == answer
+        if answer == 0:
+            assert guard.refusal(thread, flags) == errno.EPERM, "a permit is for one fork"
+    assert guard.refusal(7, _FORK_FLAGS) == errno.EPERM, "a permit ends"
+    assert guard.refusal(os.getpid(), _THREAD_FLAGS) == 0
+    guard.close()
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_filter_is_made_for_every_known_machine(machine, monkeypatch):
+    monkeypatch.setattr(syscalls.platform, "machine", lambda: machine)
+    found = syscalls.this_machine()
+    assert found is not None
+    program = seccomp.filter_program(found, supervised=True, may_leave_mounts=True)
+    assert len(program) % 8 == 0 and 100 < len(program) // 8 < 4096
+    named = set(seccomp._ALLOWED) & found.numbers.keys()
+    assert len({found.numbers[name] for name in named}) == len(named)
+
+
+@given(st.dictionaries(st.text("abc", min_size=1, max_size=3), st.binary(max_size=100), max_size=6))
+def test_tree_is_copied_as_it_is(files):
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
+        for name, content in files.items():
+            (pathlib.Path(first) / name).write_bytes(content)
+        source, target = (os.open(folder, os.O_RDONLY | os.O_DIRECTORY) for folder in (first, second))
+        copy_tree(source, target, 10)
+        os.close(source), os.close(target)
+        assert {path.name: path.read_bytes() for path in pathlib.Path(second).iterdir()} == files
+
+
+def test_copy_follows_no_link_and_leaves_special_files_out(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir(), second.mkdir()
+    (first / "link").symlink_to("/etc")
+    os.mkfifo(first / "fifo")
+    with open(first / "sparse", "wb") as file:
+        file.seek(1 << 30)
+        file.write(b"x")
+    source, target = (os.open(folder, os.O_RDONLY | os.O_DIRECTORY) for folder in (first, second))
+    copy_tree(source, target, 10)
+    assert os.readlink(second / "link") == "/etc"
+    assert not (second / "fifo").exists()
+    assert (second / "sparse").stat().st_size == (1 << 30) + 1 and (second / "sparse").stat().st_blocks < 100
+    with pytest.raises(TreeError, match="more files"):
+        copy_tree(source, target, 0)
+    os.close(source), os.close(target)
+
+
+def test_open_descriptors_are_found_without_proc():
+    with open(os.devnull) as file:
+        listed = {int(name) for name in os.listdir("/proc/self/fd")}
+        found = set(open_descriptors(1024))
+        assert file.fileno() in found
+        assert found <= listed and all(number < 4 or number > 1023 or number in found for number in found)

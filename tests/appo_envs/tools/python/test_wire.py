@@ -1,0 +1,148 @@
+"""The wire protocol: what it carries, and what it makes of forged packets."""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import socket
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appo_envs.tools.python.sandbox.isolation.features import FeatureReport
+from appo_envs.tools.python.sandbox.wire import (
+    MAX_DESCRIPTORS,
+    MAX_PACKET,
+    Fork,
+    Hello,
+    OpenFile,
+    Probed,
+    Proceed,
+    ProtocolError,
+    Ran,
+    Run,
+    channel_pair,
+    close_all,
+    decode,
+    encode,
+    receive,
+    send,
+)
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=8) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def test_message_is_a_list_that_starts_with_its_kind():
+    assert json.loads(encode(Run(7, "1 + 1", 2.5))) == ["Run", 7, "1 + 1", 2.5]
+    assert decode(b'["Run", 7, "1 + 1", 2.5]', Run) == Run(7, "1 + 1", 2.5)
+
+
+def test_rows_inside_messages_come_back_as_rows():
+    proceed = Proceed([OpenFile(5, "/tmp/x", 2, 10, False)], [6, 7])
+    assert decode(encode(proceed), Proceed) == proceed
+    probed = Probed([FeatureReport("mnt", True, "why")])
+    assert decode(encode(probed), Fork, Probed) == probed
+
+
+@given(st.builds(Ran))
+def test_every_message_comes_back_as_it_was_sent(ran):
+    assert decode(encode(ran), Ran) == ran
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b"null",
+        b'"Ran"',
+        b'["Ran"]',
+        b'["Hello", 1]',
+        b'["Ran", 1, "", null, null, false]',
+        b'["Ran", 1, "", null, null, false, 1, 2]',
+        b'["Ran", true, "", null, null, false, 1]',
+        b'["Ran", 1.0, "", null, null, false, 1]',
+        b'["Ran", 1, null, null, null, false, 1]',
+        b'["Ran", 1, "", 5, null, false, 1]',
+        b'["Ran", 1, "", null, null, 0, 1]',
+        b'["Ran", ' + b"9" * 5000 + b', "", null, null, false, 1]',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'[["Ran"], 1, "", null, null, false, 1]',
+    ],
+)
+def test_anything_but_the_expected_message_is_refused(data):
+    with pytest.raises(ProtocolError):
+        decode(data, Ran)
+
+
+@given(st.binary(max_size=200) | _JSON.map(lambda value: json.dumps(value).encode()))
+def test_no_bytes_raise_anything_but_a_protocol_error(data):
+    for kinds in ((Ran,), (Run, Fork), (Proceed,), (Hello,), (Probed,)):
+        try:
+            message = decode(data, *kinds)
+        except ProtocolError:
+            continue
+        assert type(message) in kinds
+
+
+@given(st.lists(_JSON, max_size=8))
+def test_fields_of_every_type_are_checked(fields):
+    data = json.dumps(["Ran", *fields]).encode()
+    try:
+        ran = decode(data, Ran)
+    except ProtocolError:
+        return
+    assert [type(ran.number), type(ran.stdout), type(ran.timed_out), type(ran.threads)] == [int, str, bool, int]
+
+
+def test_too_long_message_is_refused_by_the_sender():
+    with pytest.raises(ProtocolError, match="409600 bytes"):
+        encode(Run(1, "x" * MAX_PACKET, 1.0))
+
+
+def test_packet_carries_descriptors_and_the_kernels_word_for_the_sender():
+    ours, theirs = channel_pair()
+    with ours, theirs, open(os.devnull) as file:
+        send(theirs, Hello(1), (file.fileno(),))
+        packet = receive(ours)
+        assert (decode(packet.data, Hello), packet.pid) == (Hello(1), os.getpid())
+        (copy,) = packet.descriptors
+        assert os.fstat(copy).st_rdev == os.fstat(file.fileno()).st_rdev and not os.get_inheritable(copy)
+        close_all(packet.descriptors)
+
+
+def test_closed_channel_reads_as_an_empty_packet():
+    ours, theirs = channel_pair()
+    with ours:
+        theirs.close()
+        assert receive(ours).data == b""
+
+
+@pytest.mark.parametrize("excess", ["bytes", "descriptors"])
+def test_oversized_packet_is_refused_and_its_descriptors_are_closed(excess):
+    ours, theirs = channel_pair()
+    with ours, theirs:
+        count = MAX_DESCRIPTORS * 2 if excess == "descriptors" else 1
+        data = b"x" * (MAX_PACKET + 1 if excess == "bytes" else 1)
+        rights = array.array("i", [theirs.fileno()] * count)
+        theirs.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+        before = len(os.listdir("/proc/self/fd"))
+        with pytest.raises(ProtocolError, match="longer than"):
+            receive(ours)
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_two_messages_stay_two_packets():
+    ours, theirs = channel_pair()
+    with ours, theirs:
+        send(theirs, Hello(1))
+        send(theirs, Hello(2))
+        assert [decode(receive(ours).data, Hello).stage for _ in range(2)] == [1, 2]
