@@ -32,10 +32,14 @@ def run(argv: Sequence[str]) -> int:
 
     from appo_agent.commands.train import load_config
     from appo_agent.training.build import build_agent
-    from appo_agent.training.run import held_out
+    from appo_agent.training.run import env_tasks, held_out
 
     config = load_config(str(directory.config), [])
     agent = build_agent(config, directory.policy)
+    try:
+        env_tasks(agent, options.split)
+    except ValueError as error:
+        raise ConfigError(f"--split: {error}") from error
     result = held_out(agent, options.split, options.episodes, options.seed)
     agent.collector.close()
     low, high = result.interval

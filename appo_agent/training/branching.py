@@ -42,11 +42,15 @@ class BranchChooser:
         tokenizer: decodes tokens, to tell words from punctuation.
         learner: its version tells which rows are cold; with the "lagged" cold start it also scores with the weights
             before the last update.
+
+    Attributes:
+        noise_floor: std of log Omega between two forwards at equal weights in different batch shapes, measured at the
+            first mini-batch that could be warm; None before. Part of what a resumed run must know.
     """
 
     def __init__(self, plan: RolloutPlan, future: FutureValue, tokenizer: Tokenizer, learner: Learner) -> None:
         self._plan, self._future, self._tokenizer, self._learner = plan, future, tokenizer, learner
-        self._noise_floor: float | None = None
+        self.noise_floor: float | None = None
         self._is_word: dict[int, bool] = {}
 
     def choose(
@@ -117,15 +121,14 @@ class BranchChooser:
         cold = versions == self._learner.version
         if bool(cold.all()):
             return cold
-        if self._noise_floor is None:
-            self._noise_floor = self._measure_noise_floor(part.batch)
+        if self.noise_floor is None:
+            self.noise_floor = self._measure_noise_floor(part.batch)
         moved = ~cold
-        if is_cold(part.log_omega[moved], part.batch.action_mask[moved], self._noise_floor):
+        if is_cold(part.log_omega[moved], part.batch.action_mask[moved], self.noise_floor):
             return torch.ones_like(cold)
         return cold
 
     def _measure_noise_floor(self, batch: Batch) -> float:
-        """Std of log Omega between two forwards at equal weights in different batch shapes."""
         together = self._learner.score(batch).logprobs
         apart = torch.zeros_like(together)
         for row in range(len(batch)):

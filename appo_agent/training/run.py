@@ -47,6 +47,7 @@ class Position:
     step: int = 0
     generated_tokens: int = 0
     version: int = 0
+    noise_floor: float | None = None
     before: EvaluationResult | None = None
     after: EvaluationResult | None = None
 
@@ -107,6 +108,8 @@ class TrainingRun:
             raise CheckpointError(f"{self.directory.path} has no checkpoint yet; start it again in a new directory")
         self._restore(load_checkpoint(path))
         self.log.truncate_after(self.position.step)
+        if self.position.phase == "done" and not self._budget_spent():
+            self.position.phase = "train"
 
     def execute(self) -> Position:
         """Run every phase that is still ahead.
@@ -135,6 +138,7 @@ class TrainingRun:
         """Write where the run stands."""
         self.position.version = self.agent.learner.version
         self.position.cold_start_steps = self._cold_start.finished_steps
+        self.position.noise_floor = self._trainer.chooser.noise_floor
         tensors = self.agent.learner.tensors()
         if self.position.phase == "cold_start":
             tensors |= self._cold_start.tensors()
@@ -145,6 +149,7 @@ class TrainingRun:
     def _restore(self, checkpoint: Checkpoint) -> None:
         self.position = Position.from_state(checkpoint.state)
         self.agent.learner.load_tensors(checkpoint.tensors, self.position.version)
+        self._trainer.chooser.noise_floor = self.position.noise_floor
         if self.position.phase == "cold_start":
             self._cold_start.load_tensors(checkpoint.tensors, self.position.cold_start_steps)
         self.agent.push_weights()

@@ -47,12 +47,15 @@ class Trainer:
         collector: runs episodes.
         sampler: generates; must hold the learner's weights.
         learner: scores and updates.
+
+    Attributes:
+        chooser: decides where to branch.
     """
 
     def __init__(self, config: TrainConfig, collector: Collector, sampler: Sampler, learner: Learner) -> None:
         self._config = config
         self._collector, self._sampler, self._learner = collector, sampler, learner
-        self._chooser = BranchChooser(config.plan, config.future, collector.tokenizer, learner)
+        self.chooser = BranchChooser(config.plan, config.future, collector.tokenizer, learner)
 
     def step(self, tasks: Sequence[Task], number: int) -> StepResult:
         """One step: rollouts under pi_old, then one update a mini-batch with branches under pi_theta.
@@ -101,7 +104,7 @@ class Trainer:
         for loop in range(plan.loops if plan.sources else 0):
             loop_seed = derive_seed(seed, loop)
             with metrics.phase("select"):
-                scored, branches = self._chooser.choose(trees, scored, loop_seed, metrics)
+                scored, branches = self.chooser.choose(trees, scored, loop_seed, metrics)
             with metrics.phase("branch"):
                 trees = self._grow(trees, branches, loop_seed, metrics, keep_states=loop + 1 < plan.loops)
             if advantage.train_branches or loop + 1 < plan.loops:
