@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from .isolation import features, namespaces
-from .isolation.lifetime import adopt_orphans, run_before_parent
+from .isolation.lifetime import adopt_orphans, die_with_parent, run_before_parent
 from .isolation.private_tmp import furnish_fork, open_own_mounts
 from .isolation.root import enter_root, move_imports_inside
 from .newborn import Birth, begin_session
@@ -86,7 +86,6 @@ class _Template:
         if features.PID not in active:
             # One process group for the template and all sessions: killing the group leaves nothing.
             os.setsid()
-            run_before_parent(self._plan.trainer, self._end)
         if self._plan.settings.isolation == ISOLATED:
             adopt_orphans()
         if features.MNT in active:
@@ -96,13 +95,22 @@ class _Template:
             self._own_mounts = open_own_mounts()
         elif features.USERNS in active:
             namespaces.give_up_root(active)
+        self._end_with_trainer()
         _import_modules(self._plan.settings)
         if self._plan.settings.isolation == ISOLATED:
             namespaces.become_nobody()
+            self._end_with_trainer()
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         # Frozen objects are never visited by the collector, so their pages stay shared with every session.
         gc.collect()
         gc.freeze()
+
+    def _end_with_trainer(self) -> None:
+        """Have the kernel end this process with the trainer; to be said again after every change of user."""
+        if features.PID in self._plan.active:
+            die_with_parent(0)
+        else:
+            run_before_parent(self._plan.trainer, self._end)
 
     def serve(self) -> NoReturn:
         """Carry out requests until the trainer goes away."""

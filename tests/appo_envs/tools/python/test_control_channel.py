@@ -129,6 +129,10 @@ _FALSE_FORKS = {
         "m = mmap.mmap(f.fileno(), 4096, access=mmap.ACCESS_COPY); m[0]; f.close()\nfork = os.fork\n"
     ),
     "exits in a hook": "os.register_at_fork(after_in_child=lambda: os._exit(1))\nfork = os.fork\n",
+    # Only the sweep finds a fork that never said who it is.
+    "hangs in a hook": (
+        "def hang():\n    while True: time.sleep(9)\nos.register_at_fork(after_in_child=hang)\nfork = os.fork\n"
+    ),
     "answers for a fork that it steals the channel of": (
         "real = os.fork\n"
         "def fork():\n"

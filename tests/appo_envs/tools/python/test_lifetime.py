@@ -19,33 +19,43 @@ from appo_envs.tools.python.supervisor import Supervisor, supervisor_for
 from .surroundings import SMALL, descendants, eventually, session_processes
 
 _TRAINER = """
-import sys, threading, time
+import os, sys, threading, time
 from appo_envs.tools.python import PythonSession, PythonSettings
 settings = PythonSettings(isolation=sys.argv[1], preload=())
 session = PythonSession(settings)
 session.run("x = 1; open('left', 'w').write('x')")
 forks = session.fork(3)
-busy = threading.Thread(target=forks[0].run, args=("import time\\nwhile True:\\n try: time.sleep(9)\\n except BaseException: pass", 60.0))
-busy.start()
-print("ready", flush=True)
+stubborn = "import time\\nwhile True:\\n    try: time.sleep(9)\\n    except BaseException: pass"
+threading.Thread(target=forks[0].run, args=(stubborn, 60.0)).start()
+helper = os.fork() if sys.argv[2] == "with a helper" else -1
+if helper == 0:
+    time.sleep(600)
+print("ready", helper, flush=True)
 time.sleep(600)
-"""  # noqa: E501
+"""
 
 
+# A helper process forked from the trainer keeps the trainer's sockets open, so that nobody sees them close.
+@pytest.mark.parametrize("company", ["alone", "with a helper"])
 @pytest.mark.parametrize("isolation", ["isolated", "none"])
-def test_killed_trainer_leaves_no_process_and_no_file(isolation):
+def test_killed_trainer_leaves_no_process_and_no_file(isolation, company):
     before = _scratch_folders()
     trainer = subprocess.Popen(
-        [sys.executable, "-c", _TRAINER, isolation], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", _TRAINER, isolation, company], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     assert trainer.stdout is not None
-    assert trainer.stdout.readline() == b"ready\n"
-    family = descendants(trainer.pid)
+    word, helper = trainer.stdout.readline().split()
+    assert word == b"ready"
+    family = descendants(trainer.pid) - {int(helper)}
     assert len(family) >= 5
     trainer.kill()
     trainer.wait()
     trainer.stdout.close()
-    assert eventually(lambda: not any(_is_same_process(pid) for pid in family)), "processes are left"
+    try:
+        assert eventually(lambda: not any(_is_alive(pid) for pid in family)), "processes are left"
+    finally:
+        if int(helper) > 0:
+            os.kill(int(helper), signal.SIGKILL)
     if isolation == "none":
         assert eventually(lambda: _scratch_folders() <= before)
 
@@ -54,7 +64,7 @@ def _scratch_folders() -> set[str]:
     return {path.name for path in pathlib.Path(tempfile.gettempdir()).glob("appo-python-*")}
 
 
-def _is_same_process(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat") as file:
             return file.read().rpartition(")")[2].split()[0] not in "ZX"

@@ -10,7 +10,14 @@ import sys
 import pytest
 
 _HERE = pathlib.Path(__file__).parent
-_FILES = ("test_containment", "test_exhaustion", "test_control_channel", "test_fork_state", "test_degraded")
+_FILES = (
+    "test_containment",
+    "test_exhaustion",
+    "test_control_channel",
+    "test_fork_state",
+    "test_degraded",
+    "test_lifetime",
+)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user; these tests ran as one")
