@@ -17,7 +17,7 @@ from appo_agent.algorithms.plan import Rule
 CONSTANT_BELOW = 1e-6
 """Values with a smaller standard deviation are constant: every z-score is 0."""
 COLD_BELOW_FLOORS = 3.0
-"""log Omega whose spread is below this many noise floors carries no signal."""
+"""log Omega whose spread is at most this many noise floors carries no signal."""
 WEIGHTED_SUM_WEIGHT = 0.5
 
 
@@ -74,7 +74,7 @@ def branching_score(entropy_z: Tensor, omega_z: Tensor) -> Tensor:
 
 
 def is_cold(log_omega: Tensor, mask: Tensor, noise_floor: float) -> bool:
-    """Whether the spread of log Omega over the masked tokens is below three noise floors.
+    """Whether the spread of log Omega over the masked tokens is at most three noise floors.
 
     Args:
         log_omega: (B, T).
@@ -82,7 +82,7 @@ def is_cold(log_omega: Tensor, mask: Tensor, noise_floor: float) -> bool:
         noise_floor: std of log Omega between two forwards at equal weights in different batch shapes.
     """
     values = log_omega[mask]
-    return len(values) < 2 or float(values.std(unbiased=False)) < COLD_BELOW_FLOORS * noise_floor
+    return len(values) < 2 or float(values.std(unbiased=False)) <= COLD_BELOW_FLOORS * noise_floor
 
 
 def _early(c: Candidates) -> Tensor:

@@ -145,6 +145,7 @@ def test_cold_below_three_noise_floors() -> None:
     assert is_cold(values, mask, noise_floor=0.034)
     assert not is_cold(values, mask, noise_floor=0.033)
     assert is_cold(values, torch.tensor([[True, False, False]]), noise_floor=0.0)
+    assert is_cold(torch.zeros(1, 3), mask, noise_floor=0.0), "no movement at all is cold, however exact the engine"
 
 
 def test_bad_input_is_refused() -> None:
