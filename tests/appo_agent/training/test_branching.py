@@ -96,9 +96,25 @@ def test_a_warm_mini_batch_branches_at_the_highest_branching_scores(agent: Agent
 
 
 def test_movement_below_the_noise_floor_is_cold(agent: Agent, config: TrainConfig) -> None:
-    trees, scored = scored_trees(agent, config, shift=1e-9)
+    trees, scored = scored_trees(agent, config, shift=0.1)
     agent.learner._version = 1
-    assert choose(agent, config, trees, scored, PLAN)[2]["branching/cold_fraction"] == 1.0
+    spread = float(scored[0].log_omega[scored[0].batch.action_mask].std(unbiased=False))
+    for floor, cold in ((spread / 2.9, 1.0), (spread / 3.1, 0.0)):
+        metrics = StepMetrics()
+        chooser = BranchChooser(PLAN, config.future, agent.tokenizer, agent.learner)
+        chooser.noise_floor = floor
+        chooser.choose(trees, scored, 0, metrics)
+        assert metrics.finish()["branching/cold_fraction"] == cold
+
+
+def test_the_noise_floor_is_measured_once_and_is_small(agent: Agent, config: TrainConfig) -> None:
+    trees, scored = scored_trees(agent, config, shift=0.1)
+    chooser = BranchChooser(PLAN, config.future, agent.tokenizer, agent.learner)
+    chooser.choose(trees, scored, 0, StepMetrics())
+    assert chooser.noise_floor is None, "at equal weights there is nothing to compare"
+    agent.learner._version = 1
+    chooser.choose(trees, scored, 0, StepMetrics())
+    assert chooser.noise_floor is not None and 0 <= chooser.noise_floor < 1e-4
 
 
 def test_punctuation_is_never_branched(agent: Agent, config: TrainConfig) -> None:
