@@ -1,4 +1,4 @@
-"""The same trainer step through transformers' own Qwen2: the same trees, scores and weights as through the tiny path."""
+"""One trainer step through transformers' own Qwen2: the trees, scores and weights of the tiny path."""
 
 from dataclasses import replace
 from pathlib import Path
