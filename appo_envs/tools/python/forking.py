@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from .errors import SandboxError
 from .inspection import SharedWithParent, inspect_fork
-from .process import Identity, ProcessLost, SessionProcess
+from .process import Identity, ProcessLost, ProcessRefused, SessionProcess
 from .sandbox.wire import (
     Failed,
     Fork,
@@ -73,7 +73,10 @@ def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
     births: list[_Birth] = []
     forks: list[SessionProcess] = []
     with parent.lock, ExitStack() as opened:
-        pairs = [channel_pair() for _ in range(count)]
+        try:
+            pairs = [channel_pair() for _ in range(count)]
+        except OSError as error:
+            raise ForkFailed(f"the trainer cannot open more channels: {error.strerror}") from error
         for end in (end for pair in pairs for end in pair):
             opened.enter_context(end)
         scratches = [nursery.new_scratch(parent.identity.scratch) for _ in pairs]
@@ -92,8 +95,7 @@ def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
         except _Unborn as trouble:
             _end_all(forks)
             nursery.sweep(parent.identity.pid)
-            told = parent.answer(Forked, number, deadline).error
-            raise ForkFailed(told or str(trouble)) from trouble
+            raise ForkFailed(_told_by_parent(parent, number, deadline) or str(trouble)) from trouble
         except (ProtocolError, OSError) as error:
             nursery.sweep(parent.identity.pid)
             _end_all([parent, *forks])
@@ -103,6 +105,14 @@ def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
             nursery.sweep(parent.identity.pid)
             raise
     return forks
+
+
+def _told_by_parent(parent: SessionProcess, number: int, deadline: float) -> str | None:
+    """What the parent itself says about forks that were not born."""
+    try:
+        return parent.answer(Forked, number, deadline).error
+    except ProcessRefused as refusal:
+        return str(refusal)
 
 
 def _check_count(forked: Forked, count: int) -> None:
@@ -116,13 +126,16 @@ def _welcome(first: socket.socket, scratch: str, parent: SessionProcess, deadlin
     pid = packet.pid
     if pid is None or pid in parent.nursery.live:
         raise ProtocolError(f"a greeting came from process {pid}, which is no new fork")
-    ours, theirs = channel_pair()
-    with theirs:
+    try:
+        ours, theirs = channel_pair()
         process = SessionProcess(ours, Identity(pid, scratch, max(0, parent.threads - 1)), parent.nursery)
+    except OSError as error:
+        raise _Unborn(f"the trainer cannot open more channels: {error.strerror}") from error
+    with theirs:
         try:
             furnished = parent.nursery.furnish(process.pidfd, parent.stacked)
             proceed = Proceed([], []) if furnished is None else Proceed(furnished.files, furnished.cut)
-            send(first, proceed, (theirs.fileno(),))
+            send(first, proceed, (theirs.fileno(),), wait=False)
         except TemplateError as error:
             process.end()
             raise _Unborn(str(error)) from error

@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from .errors import SandboxError
 from .nursery import Nursery
-from .sandbox.wire import Forked, Message, Packet, ProtocolError, Ran, Run, close_all, decode, receive, send
+from .sandbox.wire import Failed, Forked, Message, Packet, ProtocolError, Ran, Run, close_all, decode, receive, send
 
 M = TypeVar("M", Forked, Ran)
 _GONE_SECONDS = 1.0
@@ -29,6 +29,10 @@ _GONE_SECONDS = 1.0
 
 class ProcessLost(Exception):
     """The session's process ended, or was ended, before it answered; the text says why."""
+
+
+class ProcessRefused(Exception):
+    """The session's process cannot do what was asked, and goes on as before; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ class SessionProcess:
         """Have code run; `grace` seconds after the soft time-out the process is killed.
 
         Raises:
+            ProcessRefused: it cannot take the code.
             ProcessLost: it ended instead of answering.
             ProtocolError: the code is too long for a packet; the process was not disturbed.
         """
@@ -106,7 +111,12 @@ class SessionProcess:
             number = self.next_number()
             deadline = time.monotonic() + seconds + grace
             self.ask(Run(number, code, seconds))
-            ran = self.answer(Ran, number, deadline)
+            try:
+                ran = self.answer(Ran, number, deadline)
+            except KeyboardInterrupt:
+                # The code runs on, and its late answer would be taken for that of the next call.
+                self.end()
+                raise
             self.threads = ran.threads
             return ran
 
@@ -133,8 +143,7 @@ class SessionProcess:
         if self._poll.poll(0):
             raise self._lost("it spoke unasked or ended between two calls")
         try:
-            # A fresh request always fits into an empty queue, so this cannot block on a live session.
-            send(self._channel, request, descriptors)
+            send(self._channel, request, descriptors, wait=False)
         except OSError as error:
             raise self._lost(f"it does not listen ({error.strerror})") from error
 
@@ -147,12 +156,15 @@ class SessionProcess:
             deadline: on the clock of time.monotonic.
 
         Raises:
+            ProcessRefused: it cannot do what was asked, and goes on.
             ProcessLost: the deadline passed, the process ended or broke the protocol; it is ended now.
         """
         try:
-            message = decode(self._wait(deadline).data, kind)
+            message = decode(self._wait(deadline).data, kind, Failed)
         except ProtocolError as error:
             raise self._lost(f"it broke the protocol: {error}") from error
+        if isinstance(message, Failed):
+            raise ProcessRefused(message.reason)
         if message[0] != number:
             raise self._lost("it answered a question that was not asked")
         return message

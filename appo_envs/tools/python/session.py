@@ -14,7 +14,7 @@ from typing import Self
 from .errors import SandboxError, SessionClosed
 from .forking import fork_process
 from .frozen import PythonSnapshot
-from .process import ProcessLost, SessionProcess
+from .process import ProcessLost, ProcessRefused, SessionProcess
 from .result import RunResult
 from .sandbox.settings import PythonSettings, check_seconds
 from .sandbox.wire import ProtocolError, Ran
@@ -85,8 +85,8 @@ class PythonSession:
             except ProcessLost as loss:
                 kept = self._survives_loss()
                 return RunResult("", None, _loss_text(loss, kept), time.perf_counter() - begin, kept)
-            except ProtocolError as error:
-                return RunResult("", None, f"ValueError: {error}", time.perf_counter() - begin, True)
+            except (ProcessRefused, ProtocolError) as error:
+                return RunResult("", None, f"SessionError: {error}", time.perf_counter() - begin, True)
             self._drop_base()
             return _result(ran, time.perf_counter() - begin)
 

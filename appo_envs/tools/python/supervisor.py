@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import threading
@@ -29,6 +30,7 @@ from .sandbox.wire import (
     Failed,
     Furnish,
     Furnished,
+    Packet,
     ProtocolError,
     Ready,
     Spawn,
@@ -62,7 +64,7 @@ class Supervisor:
         self._owner = os.getpid()
         self._number = itertools.count(1)
         self._closing = False
-        self._scratch = tempfile.mkdtemp(prefix="appo-python-")
+        self._scratch = ""
         self._guard = CloneGuard(settings.limits.threads)
         self._active: frozenset[str] = frozenset()
         self._trouble: SandboxError | None = None
@@ -80,7 +82,7 @@ class Supervisor:
         """Start the template, then stay with it: answer the kernel, watch memory, see it end."""
         with contextlib.ExitStack() as ending:
             try:
-                template = self._template = TemplateProcess(self.settings, self._scratch)
+                template = self._template = TemplateProcess(self.settings)
                 ending.callback(template.wait)
                 watch = self._start(template, ending)
             except SandboxError as trouble:
@@ -110,9 +112,9 @@ class Supervisor:
             # After the template's end, which is put on the stack before.
             ending.callback(group.close)
         self._active = frozenset(report.feature for report in reports if report.active)
-        if settings.isolation != NONE and features.MNT not in self._active and os.geteuid() == 0:
-            os.chown(self._scratch, NOBODY, NOBODY)
-        template.start(sorted(self._active))
+        if features.PRIVATE_TMP not in self._active:
+            self._scratch = _make_scratch(for_nobody=settings.isolation != NONE and os.geteuid() == 0)
+        template.start(sorted(self._active), self._scratch)
         return None if group is not None else MemoryWatch(settings.total_memory_mb or default_cap_mb())
 
     @property
@@ -137,29 +139,25 @@ class Supervisor:
         Raises:
             SandboxError: the template is gone or the session cannot be set up.
         """
-        family = "" if features.PRIVATE_TMP in self._active else os.path.join(self._scratch, self._next_name())
-        scratch = family and os.path.join(family, "0")
-        ours, theirs = channel_pair()
+        # A session and its forks have their folders in one, which is all that the walls let them write to.
+        scratch = self._scratch and os.path.join(self._scratch, self._next_name(), "0")
+        try:
+            ours, theirs = channel_pair()
+        except OSError as error:
+            raise SandboxError(f"the trainer cannot open more channels: {error.strerror}") from error
         with contextlib.ExitStack() as failing:
-            failing.enter_context(ours)
+            failing.callback(ours.close)
             with theirs:
                 self._ask(Spawn(next(self._number), scratch), Done, (theirs.fileno(),))
-            ours.settimeout(_SPAWN_SECONDS)
-            try:
-                packet = receive(ours)
-                if not packet.data:
-                    raise SandboxError("a new session ended before it was set up")
-                greeting = decode(packet.data, Ready, Failed)
-            except (OSError, ProtocolError) as error:
-                raise SandboxError(f"a new session does not greet: {error}") from error
-            if isinstance(greeting, Failed) or packet.pid is None:
-                close_all(packet.descriptors)
-                raise SandboxError(greeting.reason if isinstance(greeting, Failed) else "the sender is unknown")
+            packet = _first_words(ours)
             for listener in packet.descriptors:
                 self._guard.watch(listener)
-            ours.settimeout(None)
+            try:
+                process = SessionProcess(ours, Identity(packet.pid or 0, scratch, 0), self)
+            except OSError as error:
+                raise SandboxError(f"a new session cannot be held: {error.strerror}") from error
             failing.pop_all()
-        return SessionProcess(ours, Identity(packet.pid, scratch, 0), self)
+            return process
 
     def new_scratch(self, parent: str) -> str:
         """The path of a new folder for a fork, beside its parent's; empty where /tmp is private."""
@@ -196,7 +194,8 @@ class Supervisor:
             self._guard.stop()
             self._thread.join()
             self._guard.close()
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            if self._scratch:
+                shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _ask(self, request: Spawn | Furnish | Sweep, kind: type[Answer], descriptors: Sequence[int] = ()) -> Answer:
         if self._template is None:
@@ -205,6 +204,37 @@ class Supervisor:
 
     def _next_name(self) -> str:
         return str(next(self._number))
+
+
+def _make_scratch(for_nobody: bool) -> str:
+    try:
+        scratch = tempfile.mkdtemp(prefix="appo-python-")
+        if for_nobody:
+            os.chown(scratch, NOBODY, NOBODY)
+    except OSError as error:
+        raise SandboxError(f"no temporary folder can be made for Python sessions: {error}") from error
+    return scratch
+
+
+def _first_words(channel: socket.socket) -> Packet:
+    """A new session's greeting, with its listener if it has one.
+
+    Raises:
+        SandboxError: it could not be set up, or does not greet.
+    """
+    channel.settimeout(_SPAWN_SECONDS)
+    try:
+        packet = receive(channel)
+        if not packet.data:
+            raise SandboxError("a new session ended before it was set up")
+        greeting = decode(packet.data, Ready, Failed)
+    except (OSError, ProtocolError) as error:
+        raise SandboxError(f"a new session does not greet: {error}") from error
+    channel.settimeout(None)
+    if isinstance(greeting, Failed):
+        close_all(packet.descriptors)
+        raise SandboxError(greeting.reason)
+    return packet
 
 
 def _inner_pid(pid: int) -> int:
@@ -226,7 +256,7 @@ def isolation_report(settings: PythonSettings | None = None) -> tuple[FeatureRep
         SandboxError: the trial itself could not be run.
     """
     settings = PythonSettings() if settings is None else settings
-    template = TemplateProcess(settings, "")
+    template = TemplateProcess(settings)
     try:
         reports = template.probe()
     finally:

@@ -64,15 +64,13 @@ class TemplateProcess:
 
     Args:
         settings: of all its sessions.
-        scratch: an existing folder for sessions without a private /tmp.
 
     Raises:
         TemplateError: the interpreter cannot be executed.
     """
 
-    def __init__(self, settings: PythonSettings, scratch: str) -> None:
+    def __init__(self, settings: PythonSettings) -> None:
         self._settings = settings
-        self._scratch = scratch
         self._lock = threading.Lock()
         self._control, theirs = channel_pair()
         command = [sys.executable, "-B", "-P", "-s", "-S", "-X", "utf8", str(_LAUNCH), str(theirs.fileno())]
@@ -106,16 +104,20 @@ class TemplateProcess:
         Raises:
             TemplateError: the program ended or does not answer.
         """
-        configure = Configure(encode_settings(self._settings), site_folders(), self._scratch)
+        configure = Configure(encode_settings(self._settings), site_folders())
         return self._exchange(configure, Probed, self._settings.start_seconds).reports
 
-    def start(self, features: Sequence[str]) -> None:
+    def start(self, features: Sequence[str], scratch: str) -> None:
         """Import the modules and put these features into force; asked once, after `probe`.
+
+        Args:
+            features: to use.
+            scratch: an existing folder for the sessions' folders, empty if each has a private /tmp.
 
         Raises:
             TemplateError: a module cannot be imported, or a feature failed after all.
         """
-        self._exchange(Start(list(features)), Ready, self._settings.start_seconds)
+        self._exchange(Start(list(features), scratch), Ready, self._settings.start_seconds)
 
     def ask(self, request: Spawn | Furnish | Sweep, kind: type[Answer], descriptors: Sequence[int] = ()) -> Answer:
         """Make a request and return its answer.

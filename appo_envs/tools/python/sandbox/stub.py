@@ -10,13 +10,15 @@ template, and with that process 1 every session.
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import socket
 import sys
 from typing import NoReturn
 
 from . import template
 from .isolation import features, namespaces
-from .isolation.lifetime import die_with_parent
+from .isolation.lifetime import die_with_parent, run_before_parent
 from .isolation.probe import probe_features
 from .isolation.root import shown_paths
 from .settings import ISOLATED, decode_settings
@@ -36,8 +38,9 @@ def main(descriptor: int) -> NoReturn:
     packet = receive(control)
     if not packet.data:
         os._exit(0)
-    active = frozenset(decode(packet.data, Start).features)
-    plan = template.Plan(settings, active, tuple(shown), configure.scratch, trainer)
+    start = decode(packet.data, Start)
+    active = frozenset(start.features)
+    plan = template.Plan(settings, active, tuple(shown), start.scratch, trainer)
     if active & {features.MNT, features.PID, features.NET}:
         try:
             namespaces.leave_outer(active)
@@ -45,17 +48,28 @@ def main(descriptor: int) -> NoReturn:
             send(control, Failed(f"the trainer's namespaces cannot be left: {error}"))
             os._exit(1)
     if features.PID in active:
-        _wait_outside(control, trainer)
+        _wait_outside(control, plan)
     template.main(control, plan)
 
 
-def _wait_outside(control: socket.socket, trainer: int) -> None:
+def _wait_outside(control: socket.socket, plan: template.Plan) -> None:
     """Return in a child, which is process 1; the caller itself ends when that one does."""
-    die_with_parent(trainer)
     child = os.fork()
     if child == 0:
         die_with_parent(0)
         return
     control.close()
+    if plan.scratch:
+        run_before_parent(plan.trainer, lambda: _clear_away(child, plan.scratch))
+    else:
+        die_with_parent(plan.trainer)
     _, status = os.waitpid(child, 0)
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
+def _clear_away(child: int, scratch: str) -> NoReturn:
+    """End process 1, and with it all sessions, and remove what they left on the host."""
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    shutil.rmtree(scratch, ignore_errors=True)
+    os._exit(1)

@@ -44,11 +44,10 @@ class OpenFile(NamedTuple):
 
 
 class Configure(NamedTuple):
-    """Trainer to template, first: settings, folders of installed packages, and where to put sessions' folders."""
+    """Trainer to template, first: the settings, and the folders of installed packages."""
 
     settings: str
     site_folders: list[str]
-    scratch: str
 
 
 class Probed(NamedTuple):
@@ -58,9 +57,13 @@ class Probed(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Trainer to template: import the modules and use these features."""
+    """Trainer to template: import the modules and use these features.
+
+    `scratch` is the folder for sessions' folders, empty where every session has a private /tmp.
+    """
 
     features: list[str]
+    scratch: str
 
 
 class Ready(NamedTuple):
@@ -295,20 +298,27 @@ def channel_pair() -> tuple[socket.socket, socket.socket]:
     return ours, theirs
 
 
-def send(end: socket.socket, message: Message, descriptors: Sequence[int] = ()) -> None:
+def send(end: socket.socket, message: Message, descriptors: Sequence[int] = (), *, wait: bool = True) -> None:
     """Send one message, with copies of open descriptors.
+
+    Args:
+        end: our side of a channel.
+        message: what to say.
+        descriptors: of which the other side gets copies.
+        wait: until the other side has read enough of what was sent before; a hostile one never does.
 
     Raises:
         ProtocolError: the message is too long for a packet.
-        BlockingIOError: the socket does not block and its other side does not read.
+        BlockingIOError: the other side does not read, and this one does not wait.
         OSError: the other side is gone.
     """
+    flags = 0 if wait else socket.MSG_DONTWAIT
     data = encode(message)
     if descriptors:
         rights = array.array("i", descriptors)
-        end.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+        end.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)], flags)
     else:
-        end.send(data)
+        end.send(data, flags)
 
 
 def _buffer() -> memoryview:

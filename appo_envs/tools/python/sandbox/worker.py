@@ -45,7 +45,11 @@ def serve(channel: socket.socket, workplace: Workplace, limits: Limits) -> NoRet
     sys.modules["__main__"] = main
     interpreter = Interpreter(vars(main), limits)
     while True:
-        packet = receive(channel)
+        try:
+            packet = receive(channel)
+        except ProtocolError:
+            send(channel, Failed("the session has too many files open"))
+            continue
         if not packet.data:
             os._exit(0)
         request = decode(packet.data, Run, Fork)

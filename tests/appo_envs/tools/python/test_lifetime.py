@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 
 import pytest
 
@@ -21,13 +22,13 @@ from .surroundings import SMALL, descendants, eventually, session_processes
 _TRAINER = """
 import os, sys, threading, time
 from appo_envs.tools.python import PythonSession, PythonSettings
-settings = PythonSettings(isolation=sys.argv[1], preload=())
+settings = PythonSettings(SETTINGSpreload=())
 session = PythonSession(settings)
 session.run("x = 1; open('left', 'w').write('x')")
 forks = session.fork(3)
 stubborn = "import time\\nwhile True:\\n    try: time.sleep(9)\\n    except BaseException: pass"
 threading.Thread(target=forks[0].run, args=(stubborn, 60.0)).start()
-helper = os.fork() if sys.argv[2] == "with a helper" else -1
+helper = os.fork() if sys.argv[1] == "with a helper" else -1
 if helper == 0:
     time.sleep(600)
 print("ready", helper, flush=True)
@@ -35,13 +36,23 @@ time.sleep(600)
 """
 
 
+@pytest.fixture
+def open_folder() -> Iterator[pathlib.Path]:
+    """A folder that the user whom root's sessions run as can reach."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        os.chmod(folder, 0o755)
+        yield pathlib.Path(folder)
+
+
 # A helper process forked from the trainer keeps the trainer's sockets open, so that nobody sees them close.
 @pytest.mark.parametrize("company", ["alone", "with a helper"])
-@pytest.mark.parametrize("isolation", ["isolated", "none"])
-def test_killed_trainer_leaves_no_process_and_no_file(isolation, company):
-    before = _scratch_folders()
+@pytest.mark.parametrize("settings", ["", "isolation='none', ", "without=('mnt',), "])
+def test_killed_trainer_leaves_no_process_and_no_file(settings, company, open_folder):
     trainer = subprocess.Popen(
-        [sys.executable, "-c", _TRAINER, isolation, company], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", _TRAINER.replace("SETTINGS", settings), company],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"TMPDIR": str(open_folder)},
     )
     assert trainer.stdout is not None
     word, helper = trainer.stdout.readline().split()
@@ -53,15 +64,10 @@ def test_killed_trainer_leaves_no_process_and_no_file(isolation, company):
     trainer.stdout.close()
     try:
         assert eventually(lambda: not any(_is_alive(pid) for pid in family)), "processes are left"
+        assert eventually(lambda: not list(open_folder.iterdir())), "files are left"
     finally:
         if int(helper) > 0:
             os.kill(int(helper), signal.SIGKILL)
-    if isolation == "none":
-        assert eventually(lambda: _scratch_folders() <= before)
-
-
-def _scratch_folders() -> set[str]:
-    return {path.name for path in pathlib.Path(tempfile.gettempdir()).glob("appo-python-*")}
 
 
 def _is_alive(pid: int) -> bool:
