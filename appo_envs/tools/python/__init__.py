@@ -2,11 +2,11 @@
 
 from .errors import IsolationError, SessionClosed
 from .frozen import PythonSnapshot
+from .isolation import isolation_report
 from .result import RunResult
 from .sandbox.isolation.features import FeatureReport
 from .sandbox.settings import Limits, PythonSettings
 from .session import PythonSession
-from .supervisor import isolation_report
 from .tool import PythonTool
 
 __all__ = [

@@ -17,6 +17,7 @@ from .frozen import PythonSnapshot
 from .process import ProcessLost, ProcessRefused, SessionProcess
 from .result import RunResult
 from .sandbox.settings import PythonSettings, check_seconds
+from .sandbox.text import encodable
 from .sandbox.wire import ProtocolError, Ran
 from .supervisor import supervisor_for
 
@@ -222,14 +223,9 @@ def _loss_text(loss: ProcessLost, kept: bool) -> str:
 
 def _result(ran: Ran, seconds: float) -> RunResult:
     return RunResult(
-        _valid(ran.stdout),
-        None if ran.value is None else _valid(ran.value),
-        None if ran.error is None else _valid(ran.error),
+        encodable(ran.stdout),
+        None if ran.value is None else encodable(ran.value),
+        None if ran.error is None else encodable(ran.error),
         seconds,
         True,
     )
-
-
-def _valid(text: str) -> str:
-    """Text that can be encoded: a hostile session may send lone surrogates, which fail much later."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")

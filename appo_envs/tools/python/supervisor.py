@@ -18,11 +18,11 @@ import threading
 from collections.abc import Sequence
 
 from .clones import CloneGuard
-from .errors import IsolationError, SandboxError
+from .errors import SandboxError
+from .isolation import check_floor, memory_group
 from .memory import MemoryGroup, MemoryWatch, default_cap_mb
 from .process import Identity, SessionProcess
 from .sandbox.isolation import features
-from .sandbox.isolation.features import FeatureReport, missing_from_floor
 from .sandbox.isolation.namespaces import NOBODY
 from .sandbox.settings import NONE, PythonSettings
 from .sandbox.wire import (
@@ -58,6 +58,10 @@ class Supervisor:
     """
 
     def __init__(self, settings: PythonSettings) -> None:
+        if sys.platform != "linux":
+            raise SandboxError(f"Python sessions need Linux, this is {sys.platform}: use a Linux container")
+                f"Python sessions need Linux, this is {sys.platform}: use a container or virtual machine"
+            )
         self.settings = settings
         self.live: dict[int, int] = {}
         self.ends: dict[int, str] = {}
@@ -82,9 +86,7 @@ class Supervisor:
         """Start the template, then stay with it: answer the kernel, watch memory, see it end."""
         with contextlib.ExitStack() as ending:
             try:
-                template = self._template = TemplateProcess(self.settings)
-                ending.callback(template.wait)
-                watch = self._start(template, ending)
+                watch = self._start(ending)
             except SandboxError as trouble:
                 self._trouble = trouble
                 if self._template is not None:
@@ -97,23 +99,25 @@ class Supervisor:
                 if victim is not None:
                     self.ends[victim] = "all sessions together used too much memory, and it used the most"
 
-    def _start(self, template: TemplateProcess, ending: contextlib.ExitStack) -> MemoryWatch | None:
+    def _start(self, ending: contextlib.ExitStack) -> MemoryWatch | None:
         """Start the template with all the isolation there is; return the memory watch where one is needed."""
         settings = self.settings
+        isolated = settings.isolation != NONE
+        group, group_report = memory_group(settings) if isolated else (None, None)
+        if group is not None:
+            ending.callback(group.close)
+        template = self._template = TemplateProcess(settings)
+        ending.callback(template.wait)
         reports = template.probe()
-        group = None
-        if settings.isolation == NONE:
+        if group_report is None:
             _warn_once()
         else:
-            group, report = memory_group(settings)
-            check_floor(settings, [*reports, report])
+            check_floor(settings, [*reports, group_report])
         if group is not None:
-            group.add(template.pid)
-            # After the template's end, which is put on the stack before.
-            ending.callback(group.close)
+            _join(group, template.pid)
         self._active = frozenset(report.feature for report in reports if report.active)
         if features.PRIVATE_TMP not in self._active:
-            self._scratch = _make_scratch(for_nobody=settings.isolation != NONE and os.geteuid() == 0)
+            self._scratch = _make_scratch(for_nobody=isolated and os.geteuid() == 0)
         template.start(sorted(self._active), self._scratch)
         return None if group is not None else MemoryWatch(settings.total_memory_mb or default_cap_mb())
 
@@ -206,6 +210,16 @@ class Supervisor:
         return str(next(self._number))
 
 
+def _join(group: MemoryGroup, pid: int) -> None:
+    try:
+        group.add(pid)
+    except OSError as error:
+        raise SandboxError(
+            f"the template cannot be put into its memory group: {error}; PythonSettings(without=('cgroup',)) does "
+            "without the group"
+        ) from error
+
+
 def _make_scratch(for_nobody: bool) -> str:
     try:
         scratch = tempfile.mkdtemp(prefix="appo-python-")
@@ -244,55 +258,6 @@ def _inner_pid(pid: int) -> int:
             return next((int(line.split()[-1]) for line in file if line.startswith("NSpid:")), 0)
     except OSError:
         return 0
-
-
-def isolation_report(settings: PythonSettings | None = None) -> tuple[FeatureReport, ...]:
-    """What isolation this machine gives to Python sessions, feature by feature.
-
-    Args:
-        settings: whose switched-off features and paths to respect; None for the default.
-
-    Raises:
-        SandboxError: the trial itself could not be run.
-    """
-    settings = PythonSettings() if settings is None else settings
-    template = TemplateProcess(settings)
-    try:
-        reports = template.probe()
-    finally:
-        template.hang_up()
-        template.wait()
-    group, report = memory_group(settings)
-    if group is not None:
-        group.close()
-    return (*reports, report)
-
-
-def check_floor(settings: PythonSettings, reports: Sequence[FeatureReport]) -> None:
-    """Refuse to go on with less isolation than the settings insist on.
-
-    Raises:
-        IsolationError: naming what is missing and why.
-    """
-    missing = missing_from_floor(settings.floor, reports)
-    if missing:
-        parts = "; ".join(f"{' or '.join(part.any_of)} ({', '.join(part.reasons)})" for part in missing)
-        raise IsolationError(
-            f"model-written code is not run here, because this machine does not offer {parts}. "
-            "Enable it, lower PythonSettings.floor, or choose isolation='none' for code that you trust."
-        )
-
-
-def memory_group(settings: PythonSettings) -> tuple[MemoryGroup | None, FeatureReport]:
-    """A memory-bounded group for all sessions if one can be had, and the report on that feature."""
-    name = features.CGROUP
-    if name in settings.without:
-        return None, FeatureReport(name, False, "switched off in the settings")
-    try:
-        group = MemoryGroup(settings.total_memory_mb or default_cap_mb())
-    except OSError as error:
-        return None, FeatureReport(name, False, f"{error}; the trainer watches the memory of sessions itself")
-    return group, FeatureReport(name, True, features.MEANING[name])
 
 
 _supervisors: dict[PythonSettings, Supervisor] = {}

@@ -15,8 +15,9 @@ import traceback
 from types import FrameType, TracebackType
 from typing import NamedTuple
 
-from .console import Console, bounded
+from .console import Console
 from .settings import Limits
+from .text import bounded, encodable
 
 # A loop that swallows the first SoftTimeout gets the next one after this many seconds.
 _REPEAT_SECONDS = 0.2
@@ -94,13 +95,13 @@ class Interpreter:
             if value is None:
                 return None, None
             self._namespace["_"] = value
-            return _valid(bounded(repr(value), self._limits.output_chars)), None
+            return encodable(bounded(repr(value), self._limits.output_chars)), None
         except SoftTimeout:
             raise
         except BaseException as error:
             # Whatever the code raises is its result: SystemExit and KeyboardInterrupt end the call, not the
             # session.
-            return None, _valid(bounded(_error_text(error), self._limits.error_chars))
+            return None, encodable(bounded(_error_text(error), self._limits.error_chars))
 
 
 def _raise_in_cell(_signal: int, frame: FrameType | None) -> None:
@@ -149,8 +150,3 @@ def _timeout_text(trace: TracebackType | None, seconds: float) -> str:
     own = [frame for frame in traceback.extract_tb(trace) if _is_own(frame)]
     where = "".join(traceback.format_list(own[-1:]))
     return f"{where}TimeoutError: the code was stopped after {seconds:g} s; variables and files were kept"
-
-
-def _valid(text: str) -> str:
-    """`text` with lone surrogates written as backslash escapes."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")

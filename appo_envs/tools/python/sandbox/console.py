@@ -10,6 +10,8 @@ import io
 import sys
 from typing import Any
 
+from .text import bounded
+
 
 class _Kept(io.RawIOBase):
     """The first bytes written, and whether there were more."""
@@ -75,10 +77,3 @@ class Console:
             self._open()
         data, overflowed = kept.take()
         return bounded(data.decode("utf-8", "ignore"), self._limit, cut_before=overflowed)
-
-
-def bounded(text: str, limit: int, *, cut_before: bool = False) -> str:
-    """`text`, cut after `limit` characters with a note; `cut_before` says that more was dropped already."""
-    if len(text) <= limit and not cut_before:
-        return text
-    return f"{text[:limit]}\n... [cut after {limit:,} characters]"

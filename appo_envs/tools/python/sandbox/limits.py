@@ -14,13 +14,19 @@ _MIB = 1 << 20
 _STACK_BYTES = 16 * _MIB
 
 
-def apply_limits(limits: Limits) -> None:
+def apply_limits(limits: Limits, processes: int | None = None) -> None:
     """Lower this process's limits for good, soft and hard alike.
+
+    Args:
+        limits: as the caller chose them.
+        processes: that may be alive in its user namespace; None for no limit.
 
     Raises:
         OSError: the system refuses a limit.
         ValueError: the trainer's own hard limit is below what is asked for.
     """
+    if processes is not None:
+        resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
     for kind, value in (
         (resource.RLIMIT_AS, limits.memory_mb * _MIB),
         (resource.RLIMIT_STACK, _STACK_BYTES),

@@ -27,6 +27,8 @@ from .workplace import PlainFolder, Workplace
 _HIGHEST_DESCRIPTOR = 1 << 16
 # Of all processes, the kernel shall choose a session when memory runs out.
 _WORST_OOM_SCORE = "1000"
+# Processes of a session and all its forks together, where the trainer cannot approve each.
+_MOST_UNSUPERVISED = 256
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ def begin_session(birth: Birth) -> NoReturn:
         send(channel, Failed(f"a session cannot be set up: {error}"))
         os._exit(1)
     if listener is None:
-        send(channel, Ready(os.getpid()))
+        send(channel, Ready())
     else:
-        send(channel, Ready(os.getpid()), (listener,))
+        send(channel, Ready(), (listener,))
         os.close(listener)
     worker.serve(channel, workplace, birth.settings.limits)
 
@@ -82,7 +84,8 @@ def _restrict(birth: Birth) -> tuple[Workplace, int | None]:
         namespaces.leave_inner(active)
     workplace = PrivateTmp(limits) if features.PRIVATE_TMP in active else PlainFolder(birth.scratch, limits)
     workplace.enter()
-    apply_limits(limits)
+    unsupervised = features.USERNS in active and features.NOTIFY not in active
+    apply_limits(limits, _MOST_UNSUPERVISED if unsupervised else None)
     if birth.settings.isolation != ISOLATED:
         return workplace, None
     forbid_new_privileges()

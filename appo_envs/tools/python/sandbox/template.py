@@ -69,7 +69,7 @@ def main(control: socket.socket, plan: Plan) -> NoReturn:
     except (OSError, ImportError) as error:
         send(control, Failed(f"the template cannot be set up: {type(error).__name__}: {error}"))
         os._exit(1)
-    send(control, Ready(os.getpid()))
+    send(control, Ready())
     template.serve()
 
 

@@ -69,8 +69,6 @@ class Start(NamedTuple):
 class Ready(NamedTuple):
     """Template or session to trainer: it is set up."""
 
-    pid: int
-
 
 class Failed(NamedTuple):
     """Template or session to trainer: it cannot do what was asked; the text says why."""

@@ -56,6 +56,34 @@ def test_the_other_walls_hold_when_one_is_missing(without, attempt, complaint):
         assert complaint in str(result.error), result
 
 
+def test_fork_bomb_is_bounded_even_without_approval():
+    need("userns", "pid")
+    settings = PythonSettings(without=("notify",), floor=(), preload=())
+    bomb = (
+        "import os, time\n"
+        "for made in range(1000):\n"
+        "    try: pid = os.fork()\n"
+        "    except OSError: break\n"
+        "    if pid == 0:\n"
+        "        time.sleep(60)\n"
+        "        os._exit(0)\n"
+        "made"
+    )
+    with PythonSession(settings) as session:
+        made = session.run(bomb, timeout=20.0).value
+        assert made is not None and 200 < int(made) < 260
+    supervisor = supervisor_for(settings)
+    family = descendants(supervisor.template_pid)
+    supervisor.close()
+    assert eventually(lambda: not family & descendants(1))
+
+
+def test_proc_is_empty_even_without_landlock():
+    need("private_tmp")
+    with PythonSession(PythonSettings(without=("landlock",), preload=("random",))) as session:
+        assert session.run("import os; os.listdir('/proc')").value == "[]"
+
+
 @pytest.mark.parametrize(("without", "named"), [(("seccomp",), "seccomp"), (("mnt", "landlock"), "mnt or landlock")])
 def test_below_the_floor_no_code_runs_and_the_error_names_what_is_missing(without, named):
     with PythonSession(PythonSettings(without=without)) as session:

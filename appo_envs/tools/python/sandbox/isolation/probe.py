@@ -93,15 +93,15 @@ def _try_private_tmp(shown: Sequence[str]) -> None:
     limits = Limits()
     own_mounts = private_tmp.open_own_mounts()
     ready, set_ready = os.pipe()
-    done, _set_done = os.pipe()
+    finished, finish = os.pipe()
     child = os.fork()
     if child == 0:
-        os.close(_set_done)
+        os.close(finish)
         null_standard_streams()
         namespaces.leave_inner(frozenset({features.MNT}))
         private_tmp.PrivateTmp(limits).enter()
         os.write(set_ready, b"1")
-        os.read(done, 1)
+        os.read(finished, 1)
         os._exit(0)
     os.close(set_ready)
     if not os.read(ready, 1):

@@ -1,0 +1,18 @@
+"""Text that leaves a session: never too long, always valid Unicode.
+
+Used on both sides, because what a session says of itself is checked again by the trainer.
+"""
+
+from __future__ import annotations
+
+
+def bounded(text: str, limit: int, *, cut_before: bool = False) -> str:
+    """`text`, cut after `limit` characters with a note; `cut_before` says that more was dropped already."""
+    if len(text) <= limit and not cut_before:
+        return text
+    return f"{text[:limit]}\n... [cut after {limit:,} characters]"
+
+
+def encodable(text: str) -> str:
+    """`text` with lone surrogates, which no encoder takes, written as backslash escapes."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
