@@ -60,8 +60,6 @@ class Supervisor:
     def __init__(self, settings: PythonSettings) -> None:
         if sys.platform != "linux":
             raise SandboxError(f"Python sessions need Linux, this is {sys.platform}: use a Linux container")
-                f"Python sessions need Linux, this is {sys.platform}: use a container or virtual machine"
-            )
         self.settings = settings
         self.live: dict[int, int] = {}
         self.ends: dict[int, str] = {}
