@@ -64,6 +64,7 @@ def _wait_outside(control: socket.socket, plan: template.Plan) -> None:
     else:
         die_with_parent(plan.trainer)
     _, status = os.waitpid(child, 0)
+    _remove(plan.scratch)
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
@@ -71,5 +72,10 @@ def _clear_away(child: int, scratch: str) -> NoReturn:
     """End process 1, and with it all sessions, and remove what they left on the host."""
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    shutil.rmtree(scratch, ignore_errors=True)
+    _remove(scratch)
     os._exit(1)
+
+
+def _remove(scratch: str) -> None:
+    if scratch:
+        shutil.rmtree(scratch, ignore_errors=True)
