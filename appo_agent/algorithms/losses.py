@@ -121,12 +121,12 @@ def policy_loss(
     row_tokens = action_mask.sum(1)
     if not bool((row_tokens > 0).all()):
         raise ValueError(f"rows {(row_tokens == 0).nonzero()[:, 0].tolist()} have no trained token")
-    if config.aggregation == "sequence_mean":
-        weights = (1.0 / (row_tokens * len(row_tokens)))[:, None].expand(action_mask.shape)[action_mask]
-    else:
-        weights = torch.full((int(row_tokens.sum()),), 1.0 / int(row_tokens.sum()), device=action_mask.device)
     log_ratio = (policy_logprobs - old_logprobs)[action_mask]
-    weights = weights.to(log_ratio.dtype)
+    if config.aggregation == "sequence_mean":
+        per_row = 1 / (row_tokens.to(log_ratio.dtype) * len(row_tokens))
+        weights = per_row[:, None].expand(action_mask.shape)[action_mask]
+    else:
+        weights = torch.full_like(log_ratio, 1 / len(log_ratio))
     ratio = log_ratio.exp()
     surrogate = LOSSES[config.kind](ratio, advantages[action_mask], config)
     kl = kl_k3(log_ratio if ref_logprobs is None else (policy_logprobs - ref_logprobs)[action_mask])
