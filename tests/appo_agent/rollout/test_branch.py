@@ -11,6 +11,7 @@ from appo_agent.policies.tiny.tokenizer import WordTokenizer
 from appo_agent.rollout.branch import PlacedBranch, grow
 from appo_agent.rollout.collect import Collector, EnvPool
 from appo_agent.rollout.episode import SamplingConfig
+from appo_agent.rollout.tool_env import tool_env
 from appo_agent.types import BranchPoint
 from appo_envs import Task
 from tests.appo_agent.conftest import make_env, solve
@@ -124,3 +125,29 @@ def test_a_turn_without_a_snapshot_cannot_branch(
     [tree] = collector.collect(tasks[:1], 1, solver, seed=0, keep_states=False)
     with pytest.raises(ValueError, match="kept no snapshot before turn 0; collect with keep_states=True"):
         grow([tree], [PlacedBranch(0, BranchPoint("0", 0, 0, 0.0))], collector, solver, 0, keep_states=False)
+
+
+def test_the_live_interpreter_is_forked_as_it_was_before_the_turn() -> None:
+    turns = {
+        0: "<python> x = 41 </python>",
+        1: "<python> x = 0 </python>",
+        2: "<answer> \\boxed{ 42 } </answer>",
+    }
+    words = sorted({word for text in turns.values() for word in text.split()} | {"print(", "+", "1", ")", "<result>"})
+    tokenizer = WordTokenizer.from_vocabulary([*words, "</result>"])
+
+    def script(answers: dict[int, str]) -> Any:
+        return lambda request: answers[tokenizer.decode(request.prompt_token_ids.tolist()).count("</result>")]
+
+    collector = Collector(
+        EnvPool(lambda: gymnasium.make("appo/MathPython-v0", disable_env_checker=True)), tokenizer, SamplingConfig()
+    )
+    task = tool_env(gymnasium.make("appo/MathPython-v0")).tasks("train")[0]
+    [tree] = collector.collect([task], 1, ScriptedSampler(script(turns), tokenizer), seed=0, keep_states=True)
+    look = {**turns, 1: "<python> print( x + 1 ) </python>"}
+    placed = [PlacedBranch(0, BranchPoint("0", 1, 0, 0.0))]
+    [grown] = grow([tree], placed, collector, ScriptedSampler(script(look), tokenizer), 1, keep_states=False)
+    # The parent has set x to 0 since; the branch sees it as it was before the parent's second turn.
+    [call] = grown.rollout("0.0").turns[0].tool_calls
+    assert call.result.strip() == "42"
+    collector.close()

@@ -35,6 +35,15 @@ class StopAfter(StopRequest):
         return self.left == 0
 
 
+COLD_START_STEPS = 70
+"""Enough that some rollouts are well-formed: without differing rewards no weight would move."""
+
+
+def resumable_config() -> TrainConfig:
+    config = small_config()
+    return replace(config, cold_start=replace(config.cold_start, steps=COLD_START_STEPS))
+
+
 def training_run(config: TrainConfig, directory: RunDir, stop: StopRequest) -> TrainingRun:
     log = MetricsLog(directory.metrics)
     return TrainingRun(config, build_agent(config), directory, log, RunProgress(quiet=True), stop)
@@ -66,41 +75,42 @@ def policy(directory: RunDir) -> bytes:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
-    return finish(small_config(), tmp_path_factory.mktemp("whole") / "run", [])
+    return finish(resumable_config(), tmp_path_factory.mktemp("whole") / "run", [])
 
 
 @pytest.mark.parametrize(
     "stops",
-    [[7], [21], [23], [3, 11, 8]],
+    [[7], [COLD_START_STEPS + 1], [COLD_START_STEPS + 3], [3, 30, COLD_START_STEPS - 33 + 2]],
     ids=["in the cold start", "between checkpoints", "in the last steps", "three times"],
 )
 def test_a_resumed_run_equals_one_that_never_stopped(stops: list[int], whole: RunDir, tmp_path: Path) -> None:
-    resumed = finish(small_config(), tmp_path / "run", stops)
+    resumed = finish(resumable_config(), tmp_path / "run", stops)
     assert policy(resumed) == policy(whole)
     assert metrics(resumed) == metrics(whole) and len(metrics(whole)) == 4
+    assert all(row["update/gradient_norm"] > 0 for row in metrics(whole)), "no weight moved: the test shows nothing"
     final = [sorted(path.name for path in run.checkpoints.iterdir()) for run in (resumed, whole)]
     assert final[0][-1] == final[1][-1] == "step_000004"
 
 
 def test_metrics_beyond_the_checkpoint_and_a_torn_line_are_written_again(whole: RunDir, tmp_path: Path) -> None:
     directory = RunDir.create(tmp_path / "run")
-    first = training_run(small_config(), directory, StopAfter(22))
+    first = training_run(resumable_config(), directory, StopAfter(COLD_START_STEPS + 2))
     with pytest.raises(Interrupted):
         first.execute()
     kept = metrics(directory)
     with directory.metrics.open("a") as stream:
         stream.write(json.dumps({"step": 3, "train/reward": 99.0}) + '\n{"step": 4, "tra')
-    again = training_run(small_config(), directory, StopRequest())
+    again = training_run(resumable_config(), directory, StopRequest())
     again.resume()
     again.execute()
     assert metrics(directory) == metrics(whole) and metrics(directory)[: len(kept)] == kept
 
 
 def test_a_truncated_checkpoint_is_refused_and_an_older_one_named(whole: RunDir, tmp_path: Path) -> None:
-    directory = finish(small_config(), tmp_path / "run", [])
+    directory = finish(resumable_config(), tmp_path / "run", [])
     newest = directory.checkpoint(4) / "tensors.safetensors"
     newest.write_bytes(newest.read_bytes()[:-100])
-    run = training_run(small_config(), directory, StopRequest())
+    run = training_run(resumable_config(), directory, StopRequest())
     with pytest.raises(CheckpointError, match="expected .* bytes, found .*step_000002 is intact"):
         run.resume()
 
@@ -109,7 +119,7 @@ def test_a_refused_update_stops_the_run_and_leaves_a_dump(tmp_path: Path) -> Non
     from appo_agent.errors import NonFiniteError
 
     directory = RunDir.create(tmp_path / "run")
-    run = training_run(small_config(), directory, StopAfter(21))
+    run = training_run(resumable_config(), directory, StopAfter(COLD_START_STEPS + 1))
     with pytest.raises(Interrupted):
         run.execute()
     run.stop = StopRequest()
@@ -157,5 +167,5 @@ def test_a_terminated_process_leaves_a_checkpoint_that_resumes(tmp_path: Path) -
 
 def test_other_settings_are_not_part_of_the_result(whole: RunDir, tmp_path: Path) -> None:
     # How often a checkpoint is written must not change what is learned.
-    seldom = finish(replace(small_config(), checkpoint_every=3, record_every=4), tmp_path / "run", [])
+    seldom = finish(replace(resumable_config(), checkpoint_every=3, record_every=4), tmp_path / "run", [])
     assert policy(seldom) == policy(whole)

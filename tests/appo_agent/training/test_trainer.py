@@ -154,6 +154,10 @@ def test_branches_receive_no_gradient_unless_they_are_trained(config: TrainConfi
         return seen, weights(agent)
 
     without, weights_without = trained_rows(False)
+    # Two loops score the first loop's branches as sources, and still train none of them.
+    config = replace(config, plan=RolloutPlan(rollouts=6, initial=2, branches=1, loops=2))
+    nested, _ = trained_rows(False)
+    assert len(nested) == 8 and not any(nested)
     with_branches, weights_with = trained_rows(True)
     assert len(without) == 8 and not any(without)
     assert len(with_branches) > 8 and sum(with_branches) == len(with_branches) - 8
