@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -127,12 +128,13 @@ def _memory_rows() -> list[Row]:
     count = 128
     with PythonSession() as parent:
         parent.run("1")
+        supervisor = supervisor_for(_SETTINGS)
         before = _family_bytes()
-        fresh = [PythonSession() for _ in range(count)]
-        for session in fresh:
-            session.run("1")
+        fresh = [supervisor.spawn() for _ in range(count)]
         fresh_each = (_family_bytes() - before) / count
-        _close(fresh)
+        for process in fresh:
+            process.end()
+        time.sleep(1)
         before = _family_bytes()
         forks = parent.fork(count)
         fork_each = (_family_bytes() - before) / count
@@ -201,5 +203,9 @@ def _generation_row() -> Row:
 
 
 def _close(sessions: Sequence[PythonSession]) -> None:
+    """Close sessions and wait until their memory is taken down, as the bare fork does with its own."""
+    processes = [session.process_id for session in sessions]
     for session in sessions:
         session.close()
+    while any(pid and os.path.exists(f"/proc/{pid}") for pid in processes):
+        time.sleep(0.0005)

@@ -7,6 +7,7 @@ greets, everything is in force; only then is it given code.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from dataclasses import dataclass
 from typing import NoReturn
@@ -41,6 +42,7 @@ class Birth:
         settings: of the template.
         active: the isolation features to use.
         shown: the host's paths that it may read.
+        filter: the system-call filter, made once for all sessions; None where there is none.
     """
 
     end: int
@@ -48,10 +50,13 @@ class Birth:
     settings: PythonSettings
     active: frozenset[str]
     shown: tuple[str, ...]
+    filter: bytes | None
 
 
 def begin_session(birth: Birth) -> NoReturn:
     """Turn this fork of the template into a session; never returns."""
+    # The template's own handler would end all sessions.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     channel = _take_only_channel(birth.end)
     try:
         workplace, listener = _restrict(birth)
@@ -100,7 +105,6 @@ def _restrict(birth: Birth) -> tuple[Workplace, int | None]:
             readable = [path for path in birth.shown if os.access(path, os.R_OK)]
             writable = [os.path.dirname(birth.scratch)]
         restrict_files(readable, writable, DEVICES)
-    if features.SECCOMP not in active:
+    if birth.filter is None:
         return workplace, None
-    supervised = features.NOTIFY in active
-    return workplace, install_filter(supervised=supervised, may_leave_mounts=features.PRIVATE_TMP in active)
+    return workplace, install_filter(birth.filter, supervised=features.NOTIFY in active)

@@ -9,6 +9,7 @@ template, and with that process 1 every session.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -60,22 +61,17 @@ def _wait_outside(control: socket.socket, plan: template.Plan) -> None:
         return
     control.close()
     if plan.scratch:
-        run_before_parent(plan.trainer, lambda: _clear_away(child, plan.scratch))
+        inside = os.pidfd_open(child)
+        run_before_parent(plan.trainer, lambda: _kill(inside))
     else:
         die_with_parent(plan.trainer)
     _, status = os.waitpid(child, 0)
-    _remove(plan.scratch)
+    if plan.scratch:
+        shutil.rmtree(plan.scratch, ignore_errors=True)
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
-def _clear_away(child: int, scratch: str) -> NoReturn:
-    """End process 1, and with it all sessions, and remove what they left on the host."""
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    _remove(scratch)
-    os._exit(1)
-
-
-def _remove(scratch: str) -> None:
-    if scratch:
-        shutil.rmtree(scratch, ignore_errors=True)
+def _kill(inside: int) -> None:
+    """End process 1, and with it all sessions; what they left on the host is removed after that."""
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(inside, signal.SIGKILL)

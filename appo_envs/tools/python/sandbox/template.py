@@ -22,6 +22,7 @@ from .isolation import features, namespaces
 from .isolation.lifetime import adopt_orphans, die_with_parent, run_before_parent
 from .isolation.private_tmp import furnish_fork, open_own_mounts
 from .isolation.root import enter_root, move_imports_inside
+from .isolation.seccomp import filter_here
 from .newborn import Birth, begin_session
 from .orphans import kill_strays
 from .settings import ISOLATED, PythonSettings
@@ -78,6 +79,7 @@ class _Template:
         self._control = control
         self._plan = plan
         self._own_mounts = -1
+        self._filter: bytes | None = None
         self._spawned: set[int] = set()
 
     def prepare(self) -> None:
@@ -96,6 +98,10 @@ class _Template:
         elif features.USERNS in active:
             namespaces.give_up_root(active)
         self._end_with_trainer()
+        if features.SECCOMP in active:
+            self._filter = filter_here(
+                supervised=features.NOTIFY in active, may_leave_mounts=features.PRIVATE_TMP in active
+            )
         _import_modules(self._plan.settings)
         if self._plan.settings.isolation == ISOLATED:
             namespaces.become_nobody()
@@ -147,7 +153,8 @@ class _Template:
             return
         try:
             self._control.close()
-            begin_session(Birth(end, request.scratch, self._plan.settings, self._plan.active, self._plan.shown))
+            plan = self._plan
+            begin_session(Birth(end, request.scratch, plan.settings, plan.active, plan.shown, self._filter))
         finally:
             # Nothing that fails in a session may run on as a second template.
             os._exit(1)

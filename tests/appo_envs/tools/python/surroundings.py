@@ -19,13 +19,15 @@ SMALL = PythonSettings(preload=("random",), timeout=5.0)
 _reports: dict[str, str] = {}
 
 
-def need(*features: str) -> None:
-    """Skip the test where this machine lacks one of the features."""
+def need(*features: str | tuple[str, ...]) -> None:
+    """Skip the test where this machine lacks one of the features; of a tuple, one is enough."""
     if not _reports:
         _reports.update({r.feature: "" if r.active else r.reason for r in isolation_report()})
     for feature in features:
-        if _reports[feature]:
-            pytest.skip(f"needs {feature}: {_reports[feature]}")
+        alternatives = (feature,) if isinstance(feature, str) else feature
+        if all(_reports[name] for name in alternatives):
+            reasons = ", ".join(_reports[name] for name in alternatives)
+            pytest.skip(f"needs {' or '.join(alternatives)}: {reasons}")
 
 
 def parents() -> dict[int, int]:

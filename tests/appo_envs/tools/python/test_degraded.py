@@ -124,7 +124,7 @@ def test_unknown_machine_has_no_filter(monkeypatch):
     monkeypatch.setattr(syscalls.platform, "machine", lambda: "pdp11")
     assert syscalls.this_machine() is None
     with pytest.raises(OSError, match="no system-call table"):
-        seccomp.install_filter(supervised=False, may_leave_mounts=False)
+        seccomp.filter_here(supervised=False, may_leave_mounts=False)
 
 
 def test_unisolated_sessions_say_so_once(capfd):

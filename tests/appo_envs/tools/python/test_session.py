@@ -136,6 +136,14 @@ def test_closed_session_says_so():
             use()
 
 
+def test_signal_to_an_unisolated_session_ends_that_one_alone():
+    with PythonSession(PLAIN) as session, PythonSession(PLAIN) as sibling:
+        sibling.run("x = 1")
+        result = session.run("import os, signal; os.kill(os.getpid(), signal.SIGTERM)")
+        assert not result.state_kept
+        assert sibling.run("x").value == "1"
+
+
 def test_foreign_snapshot_is_refused():
     with (
         PythonSession(PLAIN) as session,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from typing import NoReturn
 
 from .kernel import prctl
 
@@ -32,7 +31,7 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def run_before_parent(parent: int, action: Callable[[], NoReturn]) -> None:
+def run_before_parent(parent: int, action: Callable[[], None]) -> None:
     """Have `action` run when the parent ends, for a process that has others to end before itself."""
     signal.signal(signal.SIGTERM, lambda _signal, _frame: action())
     prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

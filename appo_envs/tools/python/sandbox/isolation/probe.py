@@ -117,7 +117,8 @@ def _try_landlock(_shown: Sequence[str]) -> None:
 def _try_filter(supervised: bool) -> Callable[[Sequence[str]], None]:
     def trial(_shown: Sequence[str]) -> None:
         forbid_new_privileges()
-        seccomp.install_filter(supervised=supervised, may_leave_mounts=True)
+        code = seccomp.filter_here(supervised=supervised, may_leave_mounts=True)
+        seccomp.install_filter(code, supervised=supervised)
 
     return trial
 

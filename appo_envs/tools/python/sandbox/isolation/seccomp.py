@@ -147,6 +147,18 @@ def _load(argument: int, half: int = 0) -> tuple[int, int, int, int]:
     return (_LOAD, _ARGUMENTS_OFFSET + 8 * argument + half, 0, 0)
 
 
+def filter_here(*, supervised: bool, may_leave_mounts: bool) -> bytes:
+    """The filter for the machine that this runs on; see `filter_program`.
+
+    Raises:
+        OSError: there is no system-call table for it.
+    """
+    machine = this_machine()
+    if machine is None:
+        raise OSError(f"no system-call table for this machine ({os.uname().machine})")
+    return filter_program(machine, supervised=supervised, may_leave_mounts=may_leave_mounts)
+
+
 def filter_program(machine: Machine, *, supervised: bool, may_leave_mounts: bool) -> bytes:
     """The filter as the kernel takes it.
 
@@ -175,21 +187,21 @@ def filter_program(machine: Machine, *, supervised: bool, may_leave_mounts: bool
     return program.finish()
 
 
-def install_filter(*, supervised: bool, may_leave_mounts: bool) -> int | None:
-    """Put this process and all that come from it under the filter, for good.
+def install_filter(code: bytes, *, supervised: bool) -> int | None:
+    """Put this process and all that come from it under a filter, for good.
 
     Needs `forbid_new_privileges` before.
+
+    Args:
+        code: from `filter_program`.
+        supervised: as there.
 
     Returns:
         The listener's descriptor, where the kernel asks about new processes; None if not supervised.
 
     Raises:
-        OSError: the kernel or the machine cannot do it.
+        OSError: the kernel cannot do it.
     """
-    machine = this_machine()
-    if machine is None:
-        raise OSError(f"no system-call table for this machine ({os.uname().machine})")
-    code = filter_program(machine, supervised=supervised, may_leave_mounts=may_leave_mounts)
     memory = ctypes.create_string_buffer(code, len(code))
     # struct sock_fprog: the number of instructions and where they are.
     program = struct.pack("HxxxxxxQ", len(code) // _INSTRUCTION.size, ctypes.addressof(memory))
