@@ -60,11 +60,13 @@ def z_score(values: Tensor, eligible: Tensor) -> Tensor:
         values: (B, T).
         eligible: (B, T) bool.
     """
-    precise = torch.where(eligible, values.double(), 0.0)
-    count = eligible.sum(1, keepdim=True).clamp(min=1)
-    centred = torch.where(eligible, precise - precise.sum(1, keepdim=True) / count, 0.0)
-    deviation = (centred.square().sum(1, keepdim=True) / count).sqrt()
-    return torch.where(deviation > CONSTANT_BELOW, centred / deviation.clamp(min=CONSTANT_BELOW), 0.0).to(values.dtype)
+    # In place on one float64 copy: at 64 rows of 8,192 tokens each further temporary costs as much as the arithmetic.
+    centred = torch.where(eligible, values.double(), 0.0)
+    count = eligible.sum(1, keepdim=True).clamp(min=1).double()
+    centred.sub_(centred.sum(1, keepdim=True) / count).masked_fill_(~eligible, 0.0)
+    deviation = torch.linalg.vector_norm(centred, dim=1, keepdim=True) / count.sqrt()
+    scale = torch.where(deviation > CONSTANT_BELOW, deviation.reciprocal(), 0.0)
+    return centred.mul_(scale).to(values.dtype)
 
 
 def branching_score(entropy_z: Tensor, omega_z: Tensor) -> Tensor:
@@ -133,12 +135,22 @@ def select_branch_tokens(candidates: Candidates, count: int, *, criterion: str, 
     if criterion == "branching_score" and rule == "strict":
         positive = candidates.entropy > 0
         both = positive & (candidates.omega > 0)
-        # Scores of the first class are positive; Z(H) of the fill class is moved below 0 with its order kept.
-        score = torch.where(
-            both, score, candidates.entropy.double() - candidates.entropy.double().amax(1, keepdim=True) - 1
-        )
+        # Scores of the first class are positive; Z(H) > 0 of the fill class becomes -1 / Z(H) < 0 with its order kept.
+        score = torch.where(both, score, candidates.entropy.double().reciprocal().neg_())
         allowed = allowed & positive
-    score = score.masked_fill(~allowed, -torch.inf)
-    # A stable sort breaks ties by position, so that the choice does not depend on the padding.
-    order = score.sort(dim=1, descending=True, stable=True).indices[:, :count]
-    return BranchTokens(order, allowed.sum(1).clamp(max=count))
+    return BranchTokens(_best(score.masked_fill(~allowed, -torch.inf), count), allowed.sum(1).clamp(max=count))
+
+
+def _best(score: Tensor, count: int) -> Tensor:
+    """(B, count) columns of the largest values, best first, ties by column.
+
+    A pass over the row for each of the few wanted: linear in its length, where a sort took half of all the time of
+    scoring and selecting at 8,192 tokens. Overwrites `score`.
+    """
+    positions = torch.zeros(len(score), count, dtype=torch.long, device=score.device)
+    for rank in range(min(count, score.shape[1])):
+        # `max` names the first of equal values, so that the choice does not depend on the padding.
+        column = score.max(1, keepdim=True).indices
+        positions[:, rank : rank + 1] = column
+        score.scatter_(1, column, -torch.inf)
+    return positions
