@@ -245,6 +245,26 @@ def test_future_aware_scaling() -> None:
     close(future_aware(torch.tensor([[1.0, -1.0, -1.0]]), torch.full((1, 3), 1.2), far, capped), [[1.6, -1.5, -1.6]])
 
 
+@given(st.integers(0, 9999), st.booleans(), st.sampled_from([0.0, 6.0]), st.floats(0, 2))
+def test_future_aware_scaling_equals_a_slow_loop(seed: int, aware: bool, cap: float, weight: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    base, omega, ratio = (torch.randn(2, 5, generator=generator).double() for _ in range(3))
+    omega, ratio = omega.exp(), (ratio * 2).exp()
+    config = AdvantageConfig(future_weight=weight, future_aware=aware, cap_negative_ratio_above=cap)
+    found = future_aware(base, omega, ratio, config)
+    for b in range(2):
+        for t in range(5):
+            future = min(max(float(omega[b, t]), 1.0), 1.2) if aware else 1.0
+            if cap and base[b, t] < 0 and ratio[b, t] > cap:
+                future = min(future, 1.0)
+            assert float(found[b, t]) == pytest.approx(float(base[b, t]) * (1 + weight * future))
+
+
+def test_a_lone_token_and_a_lone_rollout_have_no_advantage() -> None:
+    for estimate in ESTIMATORS.values():
+        assert torch.equal(estimate(group([1.0], [-1], [-1], [1])), torch.zeros(1, 1))
+
+
 def test_signal_needs_two_members_that_differ() -> None:
     assert not has_signal(torch.tensor([1.0])) and not has_signal(torch.tensor([]))
     assert not has_signal(torch.tensor([1.0, 1.0015])) and has_signal(torch.tensor([1.0, 1.0025]))

@@ -1,5 +1,9 @@
 """Branching Score and the rules that choose tokens."""
 
+import math
+from itertools import product
+from typing import get_args
+
 import pytest
 import torch
 from hypothesis import given
@@ -13,6 +17,7 @@ from appo_agent.algorithms.branching import (
     select_branch_tokens,
     z_score,
 )
+from appo_agent.algorithms.plan import Criterion, Rule
 
 
 def candidates(entropy_z: list, omega_z: list, eligible: list | None = None, noise: list | None = None) -> Candidates:
@@ -62,8 +67,46 @@ def test_fewer_eligible_tokens_than_wanted_are_all_there_is() -> None:
     assert chosen(few, 3) == [[0, 1], []]
 
 
+def test_positions_are_as_many_as_wanted_whatever_the_width_of_the_row() -> None:
+    for width in (0, 1, 2):
+        tokens = select_branch_tokens(
+            candidates([[1.0] * width], [[1.0] * width]), 4, criterion="branching_score", rule="strict"
+        )
+        assert tokens.positions.shape == (1, 4) and tokens.counts.tolist() == [width]
+        assert tokens.positions[0, :width].tolist() == list(range(width))
+
+
 def test_equal_scores_are_taken_in_order() -> None:
     assert chosen(candidates([[1.0] * 5], [[1.0] * 5]), 3) == [[0, 1, 2]]
+    # The strict rule's second class too: nothing has Z(Omega) > 0.
+    assert chosen(candidates([[1.0, 2.0, 2.0, 1.0, 2.0]], [[-1.0] * 5]), 4) == [[1, 2, 4, 0]]
+
+
+def test_choosing_leaves_the_candidates_as_they_were() -> None:
+    c = candidates([[1.0, 2.0, -1.0]], [[1.0, -1.0, 1.0]])
+    double = c._replace(entropy=c.entropy.double(), omega=c.omega.double(), noise=c.noise.double())
+    before = [values.clone() for values in double]
+    for criterion in CRITERIA:
+        chosen(double, 2, criterion)
+    assert all(torch.equal(*pair) for pair in zip(double, before, strict=True))
+
+
+PLAIN_RANKINGS = sorted(set(product(CRITERIA, get_args(Rule))) - {("branching_score", "strict")})
+
+
+@given(st.sampled_from(PLAIN_RANKINGS), st.integers(1, 6), st.integers(0, 9999))
+def test_all_but_the_strict_score_rank_every_eligible_token(ranking: tuple[str, str], width: int, seed: int) -> None:
+    criterion, rule = ranking
+    generator = torch.Generator().manual_seed(seed)
+    # Few different values, so that many tokens tie.
+    entropy, omega, log_omega, noise = (torch.randint(-2, 3, (2, width), generator=generator).float() for _ in range(4))
+    eligible, boundary = (torch.rand(2, width, generator=generator) < 0.7 for _ in range(2))
+    c = Candidates(entropy, omega, log_omega, eligible, noise.abs() / 4, boundary)
+    score = CRITERIA[criterion](c)
+    for row, found in enumerate(chosen(c, 3, criterion, rule)):
+        allowed = eligible[row].nonzero()[:, 0].tolist()
+        # A slow ranking: sorted() keeps the order of equals.
+        assert found == sorted(allowed, key=lambda t: -float(score[row, t]))[:3]
 
 
 @given(st.integers(1, 4), st.integers(1, 10), st.integers(1, 4), st.integers(0, 9999))
@@ -103,6 +146,10 @@ def test_no_criterion_takes_an_ineligible_token_and_padding_changes_nothing(
     assert chosen(padded, 2, criterion) == found
 
 
+def test_every_criterion_that_a_plan_can_name_exists_and_no_other() -> None:
+    assert set(CRITERIA) == set(get_args(Criterion))
+
+
 def test_each_criterion_ranks_by_what_its_name_says() -> None:
     c = Candidates(
         entropy=torch.tensor([[3.0, 1.0, 2.0, 0.0]]),
@@ -125,9 +172,27 @@ def test_each_criterion_ranks_by_what_its_name_says() -> None:
     }
 
 
-def test_constant_and_empty_rows_have_no_z_scores() -> None:
+def test_constant_one_token_and_empty_rows_have_no_z_scores() -> None:
     eligible = torch.tensor([[True, True], [True, False], [False, False]])
     assert torch.equal(z_score(torch.tensor([[2.0, 2.0], [5.0, 1.0], [1.0, 2.0]]), eligible), torch.zeros(3, 2))
+
+
+@given(st.integers(1, 4), st.integers(1, 9), st.integers(0, 9999))
+def test_z_scores_equal_a_slow_loop_and_ignore_what_is_not_eligible(rows: int, width: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    values = torch.randn(rows, width, generator=generator, dtype=torch.float64)
+    eligible = torch.rand(rows, width, generator=generator) < 0.7
+    kept = values.clone()
+    found = z_score(values.masked_fill(~eligible, torch.nan), eligible)
+    torch.testing.assert_close(found, z_score(values, eligible), atol=0, rtol=0)
+    assert torch.equal(values, kept)
+    for row in range(rows):
+        own = [float(v) for v, ok in zip(values[row], eligible[row], strict=True) if ok]
+        mean = sum(own) / len(own) if own else 0.0
+        deviation = math.sqrt(sum((v - mean) ** 2 for v in own) / len(own)) if own else 0.0
+        for t in range(width):
+            expected = (float(values[row, t]) - mean) / deviation if eligible[row, t] and deviation > 1e-6 else 0.0
+            assert float(found[row, t]) == pytest.approx(expected, abs=1e-9)
 
 
 @given(st.floats(-5, 5), st.floats(0.1, 10), st.integers(0, 9999))

@@ -1,13 +1,14 @@
 """Future value: worked numbers, the length x length formulation, masks and limits."""
 
 import math
+from typing import get_args
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appo_agent.algorithms.future import FutureValue, future_value, log_future_value
+from appo_agent.algorithms.future import Distance, FutureValue, future_value, log_future_value
 
 
 def quadratic(log_ratio: torch.Tensor, mask: torch.Tensor, gamma: float, distance: str) -> torch.Tensor:
@@ -89,6 +90,31 @@ def test_rows_without_policy_tokens_and_empty_rows_give_zeros() -> None:
     nothing = log_future_value(torch.randn(2, 3), torch.zeros(2, 3, dtype=torch.bool), gamma=0.9)
     assert torch.equal(nothing, torch.zeros(2, 3))
     assert log_future_value(torch.zeros(2, 0), torch.zeros(2, 0, dtype=torch.bool), gamma=0.9).shape == (2, 0)
+
+
+@given(st.integers(0, 9999), st.sampled_from(get_args(Distance)))
+def test_neither_padding_nor_the_order_of_rows_nor_what_is_masked_changes_anything(
+    seed: int, distance: Distance
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    values = torch.randn(3, 6, generator=generator)
+    mask = torch.rand(3, 6, generator=generator) < 0.6
+    expected = log_future_value(values, mask, gamma=0.8, distance=distance)
+    order = torch.tensor([1, 2, 0])
+    padded = torch.nn.functional.pad(values.masked_fill(~mask, torch.nan), (0, 4), value=torch.inf)[order]
+    found = log_future_value(padded, torch.nn.functional.pad(mask, (0, 4))[order], gamma=0.8, distance=distance)
+    torch.testing.assert_close(found[:, :6], expected[order])
+    assert torch.equal(found[:, 6:], torch.zeros(3, 4))
+
+
+@given(st.integers(0, 9999))
+def test_the_matrix_of_length_by_length_gives_the_same(seed: int) -> None:
+    values = torch.randn(1, 20, generator=torch.Generator().manual_seed(seed)) * 0.1
+    place = torch.arange(20)
+    matrix = torch.triu(0.9 ** (place[None] - place[:, None]).double())
+    expected = (matrix @ values[0].double()).exp().clamp(0.8, 1.2)
+    found = future_value(values, torch.ones(1, 20, dtype=torch.bool), gamma=0.9, clip=(0.8, 1.2))
+    torch.testing.assert_close(found[0].double(), expected, atol=1e-6, rtol=0)
 
 
 def test_settings() -> None:

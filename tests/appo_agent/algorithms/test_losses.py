@@ -90,6 +90,28 @@ def test_padding_and_the_order_of_rows_change_nothing(seed: int, pad: int) -> No
     torch.testing.assert_close(policy_loss(p, o, a, m, LossConfig()).loss, expected)
 
 
+def test_nothing_outside_the_mask_reaches_the_loss_or_its_gradient() -> None:
+    policy, old, adv, mask = example(5)
+    spoiled = [x.masked_fill(~mask, 1e3) for x in (policy, old, adv)]
+    config = LossConfig(kl_weight=0.1, aggregation="token_mean")
+    clean, dirty = policy.clone().requires_grad_(True), spoiled[0].clone().requires_grad_(True)
+    first = policy_loss(clean, old, adv, mask, config, old * 0.9)
+    second = policy_loss(dirty, spoiled[1], spoiled[2], mask, config, (old * 0.9).masked_fill(~mask, -1e3))
+    assert all(torch.equal(*pair) for pair in zip(first, second, strict=True))
+    first.loss.backward()
+    second.loss.backward()
+    assert clean.grad is not None and dirty.grad is not None
+    assert torch.equal(clean.grad, dirty.grad) and not clean.grad[~mask].any()
+
+
+@given(st.floats(0.1, 5.0), st.integers(0, 9999))
+def test_the_loss_grows_with_the_advantages(scale: float, seed: int) -> None:
+    policy, old, adv, mask = example(seed)
+    config = LossConfig(dual_clip=3.0)
+    expected = policy_loss(policy, old, adv, mask, config).loss * scale
+    torch.testing.assert_close(policy_loss(policy, old, adv * scale, mask, config).loss, expected)
+
+
 @pytest.mark.parametrize("kind", sorted(LOSSES))
 @pytest.mark.parametrize("aggregation", ["sequence_mean", "token_mean"])
 def test_gradients_equal_finite_differences(kind: str, aggregation: str) -> None:

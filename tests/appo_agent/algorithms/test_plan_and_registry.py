@@ -2,10 +2,14 @@
 
 import ast
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import appo_agent
+from appo_agent.algorithms.advantages import ESTIMATORS, Estimator
+from appo_agent.algorithms.branching import CRITERIA
+from appo_agent.algorithms.losses import LOSSES
 from appo_agent.algorithms.plan import RolloutPlan
 from appo_agent.algorithms.registry import ALGORITHMS, algorithm
 
@@ -26,7 +30,12 @@ def test_plans_add_up(rollouts: int, initial: int, branches: int, loops: int, so
         ({"rollouts": 15}, "cannot share evenly"),
         ({"initial": 17}, "cannot exceed rollouts"),
         ({"initial": 2, "branches": 1}, "only 2 rollouts exist"),
+        ({"rollouts": 0}, "rollouts must be at least 1, got 0"),
+        ({"initial": 0}, "initial must be at least 1, got 0"),
         ({"branches": 0}, "branches must be at least 1"),
+        ({"loops": -1}, "loops must be at least 1, got -1"),
+        ({"omega_clip": (0.0, 1.2)}, "omega_clip must satisfy"),
+        ({"omega_clip": (0.8, 0.9)}, "omega_clip must satisfy"),
         ({"omega_clip": (1.1, 1.2)}, "omega_clip must satisfy"),
     ],
 )
@@ -55,6 +64,16 @@ def test_names_and_keys_agree_and_a_wrong_name_gets_the_nearest() -> None:
     assert all(name == entry.name and entry.summary for name, entry in ALGORITHMS.items())
     with pytest.raises(ValueError, match="no algorithm 'gpro'; did you mean 'grpo'"):
         algorithm("gpro")
+    with pytest.raises(ValueError, match=r"no algorithm 'zzzz' \(there are appo, grpo, fipo\)"):
+        algorithm("zzzz")
+
+
+def test_every_registered_part_of_every_algorithm_exists() -> None:
+    for entry in ALGORITHMS.values():
+        assert entry.advantage.estimator in ESTIMATORS
+        assert entry.plan.criterion in CRITERIA
+        assert entry.loss.kind in LOSSES
+    assert set(ESTIMATORS) == set(get_args(Estimator))
 
 
 def test_only_one_file_shifts_logits() -> None:
