@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from appo_envs import Task
 from appo_envs.forking import WrappedState
+from appo_envs.messages import ToolCall
 
 Author = Literal["prompt", "policy", "env"]
 StopReason = Literal["stop", "eos", "length"]
@@ -105,14 +106,14 @@ class Turn:
         reward: this step's reward.
         env_state: snapshot taken before the action: what a branch of this turn forks from. None when the plan
             never branches.
-        tool_calls: what the environment says it ran in this turn, as (tool name, arguments, result, seconds).
+        tool_calls: what the environment says it ran in this turn.
     """
 
     action: TokenSpan
     observation: TokenSpan
     reward: float
     env_state: WrappedState | None = None
-    tool_calls: tuple[object, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True)
