@@ -41,11 +41,18 @@ def rows() -> list[Row]:
     agent = _cold_started(config)
     plan = RolloutPlan(rollouts=16, initial=16)
     grpo = default_config("grpo")
-    return [
-        *_sampler_rows(agent),
-        *_phase_rows("APPO M=16", _step_cost(agent, config)),
-        *_phase_rows("GRPO M=16", _step_cost(agent, replace(grpo, plan=plan))),
-    ]
+    sampler = _sampler_rows(agent)
+    appo_cost, grpo_cost = _step_cost(agent, config), _step_cost(agent, replace(grpo, plan=plan))
+    per_token = [1e6 * sum(cost.seconds.values()) / cost.tokens for cost in (appo_cost, grpo_cost)]
+    ratio = Row(
+        "whole step a generated token, APPO M=16",
+        per_token[0],
+        "us",
+        f"GRPO M=16 {per_token[1]:.0f} us",
+        per_token[0] / per_token[1],
+        "",
+    )
+    return [*sampler, *_phase_rows("APPO M=16", appo_cost), *_phase_rows("GRPO M=16", grpo_cost), ratio]
 
 
 def _cold_started(config: TrainConfig) -> Agent:
@@ -118,9 +125,7 @@ def _step_cost(agent: Agent, config: TrainConfig) -> StepCost:
 def _phase_rows(name: str, cost: StepCost) -> list[Row]:
     total = sum(cost.seconds.values())
     described = f"whole step {total:.3f} s, {cost.tokens:,.0f} tokens ({cost.branch_tokens:,.0f} in branches)"
-    rows = [
+    return [
         Row(f"{name}: {phase}", seconds, "s", described, seconds / total, "< 0.01" if phase == "select" else "")
         for phase, seconds in cost.seconds.items()
     ]
-    per_token = 1e6 * total / cost.tokens
-    return [*rows, Row(f"{name}: whole step a generated token", per_token, "us", described, float("nan"), "")]
