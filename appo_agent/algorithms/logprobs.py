@@ -11,6 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+ENTROPY_BLOCK = 2**24
+"""Probabilities that are held at a time for the entropies: a vocabulary of 150,000 times all tokens is too much."""
+
 
 class TokenScores(NamedTuple):
     """Log-probs and entropies, nats, of the same shape; 0 where a token was not scored.
@@ -64,12 +67,18 @@ def selected_token_scores(logits: Tensor, token_ids: Tensor, *, temperature: flo
         raise ValueError(f"logits {tuple(logits.shape)} do not fit token_ids {tuple(token_ids.shape)}")
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
-    precise = logits if logits.dtype == torch.float64 else logits.float()
-    log_probabilities = torch.log_softmax(precise / temperature, -1)
-    with torch.no_grad():
-        # A probability of exactly 0 has log -inf; its share of the entropy is 0.
-        entropies = torch.special.entr(log_probabilities.exp()).sum(-1)
-    return TokenScores(log_probabilities.gather(1, token_ids[:, None])[:, 0], entropies)
+    precision = torch.promote_types(logits.dtype, torch.float32)
+    log_probabilities = torch.log_softmax(logits.to(precision) / temperature, -1)
+    return TokenScores(log_probabilities.gather(1, token_ids[:, None])[:, 0], _entropies(log_probabilities))
+
+
+@torch.no_grad()
+def _entropies(log_probabilities: Tensor) -> Tensor:
+    """(K,) from (K, V), block by block."""
+    tokens = max(1, ENTROPY_BLOCK // max(1, log_probabilities.shape[1]))
+    # A probability of exactly 0 has log -inf; its share of the entropy is 0.
+    blocks = [torch.special.entr(block.exp()).sum(-1) for block in log_probabilities.split(tokens)]
+    return torch.cat(blocks)
 
 
 def previous_positions(mask: Tensor) -> Tensor:
