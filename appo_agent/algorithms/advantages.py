@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -38,11 +38,15 @@ class AdvantageConfig:
     """Train the branches' own tokens too. The paper uses branches for advantages only."""
 
     def __post_init__(self) -> None:
+        if self.estimator not in get_args(Estimator):
+            raise ValueError(f"estimator must be one of {', '.join(get_args(Estimator))}, got {self.estimator!r}")
+        # Written so that NaN, which compares false with everything, is refused too.
         low, high = self.future_clip
         if not 0 < low <= high:
             raise ValueError(f"future_clip must satisfy 0 < low <= high, got {self.future_clip}")
-        if self.future_weight < 0 or self.cap_negative_ratio_above < 0:
-            raise ValueError("future_weight and cap_negative_ratio_above must be 0 or more")
+        for name in ("future_weight", "cap_negative_ratio_above"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
 
 
 def single(group: Group) -> Tensor:
@@ -131,9 +135,9 @@ def future_aware(base: Tensor, omega: Tensor, ratio: Tensor, config: AdvantageCo
         (B, T), no gradient.
     """
     low, high = config.future_clip
-    weight = omega.detach().clamp(low, high) if config.future_aware else torch.ones_like(omega)
+    weight = omega.clamp(low, high) if config.future_aware else torch.ones_like(omega)
     if config.cap_negative_ratio_above:
-        capped = (base < 0) & (ratio.detach() > config.cap_negative_ratio_above)
+        capped = (base < 0) & (ratio > config.cap_negative_ratio_above)
         weight = torch.where(capped, weight.clamp(max=1.0), weight)
     return (base * (1 + config.future_weight * weight)).detach()
 

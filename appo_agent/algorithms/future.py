@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -28,14 +28,17 @@ class FutureValue:
     """Leave tokens whose importance ratio exceeds this out of the sum; 0: none. The public implementation uses 3."""
 
     def __post_init__(self) -> None:
-        if self.half_life <= 0:
+        # Written so that NaN, which compares false with everything, is refused too.
+        if not self.half_life > 0:
             raise ValueError(f"half_life must be positive, got {self.half_life}")
-        if self.drop_ratio_above < 0:
+        if self.distance not in get_args(Distance):
+            raise ValueError(f"distance must be one of {', '.join(get_args(Distance))}, got {self.distance!r}")
+        if not self.drop_ratio_above >= 0:
             raise ValueError(f"drop_ratio_above must be 0 or more, got {self.drop_ratio_above}")
 
     @property
     def gamma(self) -> float:
-        """Discount per unit of distance, in (0, 1)."""
+        """Discount per unit of distance, in (0, 1]; 1 at an infinite half-life."""
         return 2.0 ** (-1.0 / self.half_life)
 
 

@@ -37,6 +37,10 @@ def shared_prefix(group: Group) -> Tensor:
     """How many leading policy tokens two paths share, (R, R) int64; the diagonal holds the lengths.
 
     A branch's path is its parent's up to the branch point, then its own tokens, which no earlier rollout has.
+
+    Raises:
+        ValueError: a branch comes before its parent, or its point is no token of the parent's path or lies beyond the
+            branch's own.
     """
     total = len(group.rewards)
     shared = torch.zeros(total, total, dtype=torch.long)
@@ -45,7 +49,13 @@ def shared_prefix(group: Group) -> Tensor:
         if parent >= 0:
             if parent >= row:
                 raise ValueError(f"rollout {row} comes before its parent {parent}")
-            inherited = shared[parent, :row].clamp(max=int(group.branch_at[row]))
+            at, length = int(group.branch_at[row]), int(group.lengths[row])
+            if not 0 <= at < group.lengths[parent] or at > length:
+                raise ValueError(
+                    f"rollout {row} ({length} tokens) leaves rollout {parent} ({int(group.lengths[parent])} tokens) at "
+                    f"token {at}, which one of the two paths does not reach"
+                )
+            inherited = shared[parent, :row].clamp(max=at)
             shared[row, :row], shared[:row, row] = inherited, inherited
         shared[row, row] = group.lengths[row]
     return shared

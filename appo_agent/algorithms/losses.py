@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -33,13 +33,16 @@ class LossConfig:
     def __post_init__(self) -> None:
         if self.kind not in LOSSES:
             raise ValueError(f"no loss {self.kind!r}; there are {', '.join(LOSSES)}")
-        if not 0 <= self.clip_low < 1 or self.clip_high < 0:
+        if self.aggregation not in get_args(Aggregation):
+            raise ValueError(f"aggregation must be one of {', '.join(get_args(Aggregation))}, got {self.aggregation!r}")
+        # Written so that NaN, which compares false with everything, is refused too.
+        if not 0 <= self.clip_low < 1 or not self.clip_high >= 0:
             raise ValueError(
                 f"clip_low must be in [0, 1) and clip_high 0 or more, got {self.clip_low}, {self.clip_high}"
             )
-        if self.dual_clip and self.dual_clip <= 1:
+        if self.dual_clip and not self.dual_clip > 1:
             raise ValueError(f"dual_clip must be above 1, or 0 for off, got {self.dual_clip}")
-        if self.kl_weight < 0:
+        if not self.kl_weight >= 0:
             raise ValueError(f"kl_weight must be 0 or more, got {self.kl_weight}")
 
 

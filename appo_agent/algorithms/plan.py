@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Criterion = Literal[
     "branching_score",
@@ -48,6 +48,9 @@ class RolloutPlan:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.initial > self.rollouts:
             raise ValueError(f"initial ({self.initial}) cannot exceed rollouts ({self.rollouts})")
+        for name, choices in (("criterion", Criterion), ("rule", Rule), ("cold_start", ColdStart)):
+            if getattr(self, name) not in get_args(choices):
+                raise ValueError(f"{name} must be one of {', '.join(get_args(choices))}, got {getattr(self, name)!r}")
         low, high = self.omega_clip
         if not 0 < low <= 1 <= high:
             raise ValueError(f"omega_clip must satisfy 0 < low <= 1 <= high, got {self.omega_clip}")
