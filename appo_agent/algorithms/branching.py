@@ -71,8 +71,12 @@ def z_score(values: Tensor, eligible: Tensor) -> Tensor:
 
 def branching_score(entropy_z: Tensor, omega_z: Tensor) -> Tensor:
     """BS = Z(clip(Omega)) * Z(H), eq. 5. In a cold row, where every Z(Omega) is 0, BS = Z(H)."""
-    cold = (omega_z == 0).all(1, keepdim=True)
-    return torch.where(cold, entropy_z, entropy_z * omega_z)
+    return _unless_cold(entropy_z * omega_z, entropy_z, omega_z)
+
+
+def _unless_cold(score: Tensor, entropy_z: Tensor, omega_z: Tensor) -> Tensor:
+    """The score; Z(H) in rows where Omega says nothing: cold ones, and those whose clipped Omega is constant."""
+    return torch.where((omega_z == 0).all(1, keepdim=True), entropy_z, score)
 
 
 def is_cold(log_omega: Tensor, mask: Tensor, noise_floor: float) -> bool:
@@ -98,13 +102,14 @@ CRITERIA: Mapping[str, Callable[[Candidates], Tensor]] = {
     "branching_score": lambda c: branching_score(c.entropy, c.omega),
     "entropy": lambda c: c.entropy,
     "weighted_sum": lambda c: WEIGHTED_SUM_WEIGHT * c.entropy + (1 - WEIGHTED_SUM_WEIGHT) * c.omega,
-    "omega": lambda c: c.omega,
-    "abs_log_omega": lambda c: c.log_omega.abs(),
+    "omega": lambda c: _unless_cold(c.omega, c.entropy, c.omega),
+    "abs_log_omega": lambda c: _unless_cold(c.log_omega.abs(), c.entropy, c.omega),
     "random": lambda c: c.noise,
     "position": _early,
     "tool_boundary": lambda c: torch.where(c.tool_boundary, 1 + c.noise, c.noise),
 }
-"""Value of each criterion, (B, T), higher is better; (B, T) of candidates in."""
+"""Value of each criterion, (B, T), higher is better; (B, T) of candidates in. Those that read Omega rank a cold row by
+Z(H): otherwise noise would choose, or, where all values are equal, the order of the tokens."""
 
 
 def select_branch_tokens(candidates: Candidates, count: int, *, criterion: str, rule: Rule) -> BranchTokens:
