@@ -1,8 +1,11 @@
 """GRPO: Group Relative Policy Optimization (DeepSeekMath, arXiv 2402.03300, section 4.1).
 
-Rollouts: M independent ones. Advantage: (R - mean) / std of the prompt's group, the same for every token. Loss:
-clipped, sequence-mean. The clip range is the asymmetric one that all algorithms here share (0.2 / 0.28; the
-source has 0.2), and the KL term is off, as in APPO's comparison.
+Rollouts: M independent ones. Advantage: A_n = (R_n - mean(R)) / std(R) over the prompt's group, the same for all its
+tokens. Loss: mean over n of (1 / |H_n|) sum_i min(rho_i A_n, clip(rho_i, 1 - eps_low, 1 + eps_high) A_n).
+
+Differs from the source, as APPO's comparison does: the clip range is the asymmetric one that all algorithms here share
+(0.2 / 0.28) and the KL term is off (its weight is 0.04 there). Many public implementations average over all tokens of
+the batch instead: `loss.aggregation = "token_mean"`.
 """
 
 from appo_agent.algorithms.advantages import AdvantageConfig
