@@ -231,8 +231,8 @@ def test_the_order_of_independent_rollouts_does_not_matter(rewards: list[float],
 
 def test_future_aware_scaling() -> None:
     # b = .5, clip [1, 1.2]: Omega .5 -> 1 -> factor 1.5; 1.1 -> 1.55; 2 -> 1.2 -> 1.6.
-    base, omega = torch.tensor([[1.0, -2.0, 1.0]]), torch.tensor([[0.5, 1.1, 2.0]], requires_grad=True)
-    ratio = torch.ones(1, 3)
+    base = torch.tensor([[1.0, -2.0, 1.0]])
+    omega, ratio = torch.tensor([[0.5, 1.1, 2.0]], requires_grad=True), torch.ones(1, 3, requires_grad=True)
     scaled = future_aware(base, omega, ratio, AdvantageConfig())
     close(scaled, [[1.5, -3.1, 1.6]])
     assert not scaled.requires_grad

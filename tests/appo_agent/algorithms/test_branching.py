@@ -62,6 +62,15 @@ def test_a_cold_row_is_ranked_by_entropy_alone() -> None:
     torch.testing.assert_close(branching_score(cold.entropy, cold.omega), cold.entropy)
 
 
+def test_every_criterion_that_reads_omega_ranks_a_cold_row_by_entropy_and_a_warm_one_by_itself() -> None:
+    # Row 0 is cold: its log Omega is noise, largest at token 3. Row 1 is warm: its Omega is largest at token 1.
+    cold_and_warm = candidates([[0.5, -1.0, 2.0, 0.1]] * 2, [[0.0, 0.0, 0.0, 0.0], [0.2, 3.0, -2.0, -1.0]])
+    noisy = cold_and_warm._replace(log_omega=torch.tensor([[0.0, 1e-7, 0.0, 9e-7], [0.1, -0.4, -0.2, -0.1]]))
+    for criterion in ("omega", "abs_log_omega"):
+        assert chosen(noisy, 1, criterion) == [[2], [1]]
+    assert chosen(noisy, 2, "weighted_sum")[0] == [2, 0]
+
+
 def test_fewer_eligible_tokens_than_wanted_are_all_there_is() -> None:
     few = candidates([[1.0, 2.0, -1.0], [-1.0, -2.0, -3.0]], [[1.0, -1.0, 1.0], [1.0, 1.0, 1.0]])
     assert chosen(few, 3) == [[0, 1], []]

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appo_agent.algorithms import logprobs
 from appo_agent.algorithms.logprobs import (
     previous_positions,
     scatter_scores,
@@ -82,6 +83,20 @@ def test_impossible_tokens_leave_the_entropy_finite() -> None:
     logits = torch.tensor([[[0.0, -torch.inf, 0.0], [0.0, 0.0, 0.0]]])
     scores = token_scores(logits, torch.tensor([[0, 2]]), temperature=1.0)
     assert scores.entropies[0, 1].item() == pytest.approx(math.log(2), abs=1e-6)
+
+
+def test_entropies_do_not_depend_on_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits, ids = torch.randn(7, 5, generator=torch.Generator().manual_seed(0)), torch.zeros(7, dtype=torch.long)
+    whole = selected_token_scores(logits, ids, temperature=1.0)
+    # Blocks of two tokens with a rest of one, and of one token where not even one fits.
+    for block in (10, 3):
+        monkeypatch.setattr(logprobs, "ENTROPY_BLOCK", block)
+        assert torch.equal(selected_token_scores(logits, ids, temperature=1.0).entropies, whole.entropies)
+
+
+def test_no_tokens_have_no_scores() -> None:
+    scores = selected_token_scores(torch.zeros(0, 5), torch.zeros(0, dtype=torch.long), temperature=1.0)
+    assert scores.logprobs.shape == scores.entropies.shape == (0,)
 
 
 def test_low_precision_logits_are_scored_in_float32() -> None:

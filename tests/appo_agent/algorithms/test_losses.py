@@ -55,6 +55,17 @@ def test_the_dual_clip_bounds_negative_advantages_only() -> None:
     ).loss.item() == pytest.approx(-1.28)
 
 
+def test_the_clip_fraction_counts_tokens_that_lost_their_gradient_and_no_others() -> None:
+    # Ratio 1.5, A = 1: clipped. 1.5, A = -1 and 0.5, A = 1 lie outside the range, but the minimum takes the plain term.
+    # Ratio 5, A = -1: below the dual clip's floor of -3. Ratio 1.1: inside. So 1 of 5, or 2 of 5 with c = 3.
+    policy = torch.log(torch.tensor([[1.0, 1.5, 1.5, 0.5, 5.0, 1.1]]))
+    advantages = torch.tensor([[0.0, 1.0, -1.0, 1.0, -1.0, 1.0]])
+    mask = torch.tensor([[False, True, True, True, True, True]])
+    for dual_clip, expected in ((0.0, 0.2), (3.0, 0.4)):
+        terms = policy_loss(policy, torch.zeros(1, 6), advantages, mask, LossConfig(dual_clip=dual_clip))
+        assert terms.clip_fraction.item() == pytest.approx(expected)
+
+
 def test_the_kl_term_of_a_worked_token() -> None:
     # l = log pi_theta - log pi_ref = ln 2: exp(-ln 2) - 1 + ln 2 = 0.5 - 1 + 0.69315 = 0.19315; times beta 0.1.
     policy, mask = torch.tensor([[0.0, math.log(2.0) - 1.0]]), torch.tensor([[False, True]])
