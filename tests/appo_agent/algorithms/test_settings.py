@@ -1,0 +1,67 @@
+"""Settings are refused where they are made: names that do not exist, and numbers that are none."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+
+from appo_agent.algorithms.advantages import AdvantageConfig
+from appo_agent.algorithms.future import FutureValue
+from appo_agent.algorithms.losses import LossConfig
+from appo_agent.algorithms.plan import RolloutPlan
+
+COMPONENTS = (RolloutPlan, FutureValue, AdvantageConfig, LossConfig)
+
+
+@pytest.mark.parametrize(
+    ("component", "field", "choices"),
+    [
+        (RolloutPlan, "criterion", "branching_score, entropy, .*, tool_boundary"),
+        (RolloutPlan, "rule", "strict, product"),
+        (RolloutPlan, "cold_start", "entropy, lagged"),
+        (FutureValue, "distance", "action, position"),
+        (AdvantageConfig, "estimator", "equation, prefix, contrast, path_mean, single"),
+        (LossConfig, "aggregation", "sequence_mean, token_mean"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_those_that_exist(component: Callable, field: str, choices: str) -> None:
+    with pytest.raises(ValueError, match=f"{field} must be one of {choices}, got 'Strict'"):
+        component(**{field: "Strict"})
+
+
+NUMBERS = [
+    (component, name)
+    for component in COMPONENTS
+    for name, value in vars(component()).items()
+    if isinstance(value, float)
+]
+
+
+@pytest.mark.parametrize(("component", "field"), NUMBERS)
+def test_nan_is_refused_before_it_can_reach_a_loss(component: Callable, field: str) -> None:
+    with pytest.raises(ValueError, match=f"{field}.*nan"):
+        component(**{field: math.nan})
+
+
+def test_every_number_is_among_those_tried() -> None:
+    assert {field for _, field in NUMBERS} == {
+        "half_life",
+        "drop_ratio_above",
+        "future_weight",
+        "cap_negative_ratio_above",
+        "clip_low",
+        "clip_high",
+        "dual_clip",
+        "kl_weight",
+    }
+
+
+@pytest.mark.parametrize(("component", "field"), [(RolloutPlan, "omega_clip"), (AdvantageConfig, "future_clip")])
+@pytest.mark.parametrize("bounds", [(math.nan, 1.2), (0.9, math.nan), (-0.5, 1.2), (1.3, 1.2)])
+def test_ranges_without_order_are_refused(component: Callable, field: str, bounds: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match=f"{field} must satisfy"):
+        component(**{field: bounds})
+
+
+def test_an_infinite_half_life_is_no_discount() -> None:
+    assert FutureValue(half_life=math.inf).gamma == 1.0
