@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 
 from appo_envs.errors import ToolError
 from appo_envs.tools.conform import conform
@@ -89,7 +89,8 @@ def test_a_reference_to_itself_says_nothing() -> None:
 @given(SCHEMAS)
 def test_values_are_found_where_there_are_some(schema: Schema) -> None:
     # What must be several things at once is only understood where it is written as people do.
-    assume("allOf" not in repr(schema))
+    if "allOf" in repr(schema):
+        return
     root = {**schema, "$defs": {"n": {"type": "integer", "minimum": 1}}}
     rng = np.random.default_rng(0)
 
