@@ -32,6 +32,9 @@ def _commands(page: Path) -> Iterator[str]:
             yield from (part.strip() for part in line.split("#")[0].split("&&") if part.strip())
 
 
+WITH_PYTHON = [page for page in PAGES if page.name not in ELSEWHERE and _blocks(page, "python")]
+
+
 @pytest.fixture
 def registered() -> Iterator[None]:
     """What blocks register is forgotten afterwards."""
@@ -41,11 +44,7 @@ def registered() -> Iterator[None]:
         del gymnasium.registry[env_id]
 
 
-@pytest.mark.parametrize(
-    "page",
-    [page for page in PAGES if page.name not in ELSEWHERE and _blocks(page, "python")],
-    ids=lambda page: page.name,
-)
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.name)
 def test_the_blocks_of_a_page_run(page: Path, registered: None) -> None:
     namespace: dict[str, object] = {"__name__": "page"}
     for number, block in enumerate(_blocks(page, "python")):
