@@ -83,7 +83,8 @@ def test_the_wheel_runs_in_a_fresh_environment_without_the_extras(wheel: Path, t
     refused = subprocess.run(
         [tmp_path / "venv" / "bin" / "appo", "train"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert refused.returncode != 0
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("appo: tyro is not installed") and "[agent]" in refused.stderr
 
 
 def _build(what: str, folder: Path) -> Path:

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import NamedTuple
 
 from appo_agent.errors import AppoError, ConfigError, did_you_mean
+from appo_agent.extras import extra_of, install_line
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -59,6 +60,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
     except AppoError as error:
         print(f"appo: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    except ModuleNotFoundError as error:
+        extra = extra_of(error.name or "")
+        if extra is None:
+            raise
+        print(
+            f"appo: {error.name} is not installed, which `appo {words[0]}` needs; install it with "
+            f"`{install_line(extra)}`, in a checkout with `pip install -c constraints.txt -e '.[{extra}]'`",
+            file=sys.stderr,
+        )
         return EXIT_ERROR
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
