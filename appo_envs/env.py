@@ -29,7 +29,7 @@ from appo_envs.state import EnvState, Episode
 from appo_envs.tasks.source import TaskSource, TaskSplit
 from appo_envs.tasks.task import Task
 from appo_envs.toolbox import Toolbox
-from appo_envs.tools.base import ToolMaker, ToolSchema
+from appo_envs.tools.base import Tool, ToolMaker, ToolSchema
 
 MAX_TEXT_CHARS = 1_000_000
 """Longest action and observation of the spaces, characters. Longer actions are read all the same."""
@@ -113,6 +113,11 @@ class ToolEnv(gymnasium.Env[str, str]):
         self.observation_space = UnicodeText(MAX_TEXT_CHARS)
         self._episode: Episode | None = None
         self._closed = False
+
+    @property
+    def tools(self) -> Mapping[str, Tool]:
+        """The tools of this environment by name, in their order. Their state belongs to the episode."""
+        return self._toolbox.tools
 
     @property
     def tool_schemas(self) -> list[ToolSchema]:

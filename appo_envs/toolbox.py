@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from appo_envs.errors import EnvError, ToolError, did_you_mean
 from appo_envs.messages import CallRequest, ToolCall
@@ -49,6 +50,11 @@ class Toolbox:
     def names(self) -> tuple[str, ...]:
         """Names of the tools, in the order of their makers."""
         return tuple(self._tools)
+
+    @property
+    def tools(self) -> Mapping[str, Tool]:
+        """The tools by name, in the order of their makers."""
+        return MappingProxyType(self._tools)
 
     @property
     def schemas(self) -> list[ToolSchema]:

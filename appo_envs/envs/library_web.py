@@ -11,7 +11,7 @@ from appo_envs.tasks.library import Library, LibrarySource, OwnContext
 from appo_envs.tasks.source import TaskSource
 from appo_envs.tasks.task import Task
 from appo_envs.tools.search.base import SearchHit
-from appo_envs.tools.search.ranking import Ranking, best, words
+from appo_envs.tools.search.ranking import Ranking, SmallRanking, words
 from appo_envs.tools.web.pages import Link, Page
 
 _TITLE_WEIGHT = 3
@@ -30,6 +30,7 @@ class LibraryWeb:
 
     def __init__(self, source: LibrarySource, task: Task, snippet_words: int | None = None) -> None:
         self._source, self._task, self._snippet_words = source, task, snippet_words
+        self._found: Library | None = None
 
     @property
     def name(self) -> str:
@@ -41,13 +42,13 @@ class LibraryWeb:
 
         See `SearchBackend.search`. Where scores are equal, the earlier page comes first.
         """
-        library = self._source.library(self._task)
-        documents = [library.documents[place] for place in best(ranking_of(library).scores(words(query)), k)]
+        library = self._library()
+        documents = [library.documents[place] for place in ranking_of(library).best(words(query), k)]
         return [SearchHit(document.title, document.url, self._snippet(document.text)) for document in documents]
 
     def page(self, url: str) -> Page | None:
         """See `PageSource.page`; white space between the words of a URL does not matter."""
-        library = self._source.library(self._task)
+        library = self._library()
         document = library.find(url)
         if document is None:
             return None
@@ -55,9 +56,17 @@ class LibraryWeb:
         links = tuple(Link(page.title, page.url) for page in linked if page is not None)
         return Page(document.url, document.title, document.text, links)
 
+    def _library(self) -> Library:
+        # Kept for the episode: of many episodes at once each may have another library, more than a source keeps.
+        if self._found is None:
+            self._found = self._source.library(self._task)
+        return self._found
+
     def _snippet(self, text: str) -> str:
-        shown = text.split()
-        if self._snippet_words is None or len(shown) <= self._snippet_words:
+        if self._snippet_words is None:
+            return text
+        shown = text.split(maxsplit=self._snippet_words)
+        if len(shown) <= self._snippet_words:
             return text
         return " ".join([*shown[: self._snippet_words], "..."])
 
@@ -83,13 +92,13 @@ def check_context(source: TaskSource, split: str) -> None:
     context_web(source.split(split)[0])
 
 
-def ranking_of(library: Library) -> Ranking:
+def ranking_of(library: Library) -> SmallRanking:
     """The ranking of a library: made once, shared by all environments of the process, gone with the library."""
     ranking = _rankings.get(library)
     if ranking is None:
         texts = [f"{f'{document.title} ' * _TITLE_WEIGHT}{document.text}" for document in library.documents]
-        ranking = _rankings[library] = Ranking.of(texts)
+        ranking = _rankings[library] = Ranking.of(texts).small()
     return ranking
 
 
-_rankings: WeakKeyDictionary[Library, Ranking] = WeakKeyDictionary()
+_rankings: WeakKeyDictionary[Library, SmallRanking] = WeakKeyDictionary()

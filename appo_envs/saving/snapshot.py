@@ -184,7 +184,7 @@ def _tool_env(env: gymnasium.Env) -> ToolEnv:
 
 
 def _tools(env: gymnasium.Env) -> Mapping[str, Tool]:
-    return _tool_env(env)._toolbox._tools
+    return _tool_env(env).tools
 
 
 def _type_name(kind: type) -> str:

@@ -1,7 +1,7 @@
 """`python benchmarks/performance`: measures this machine and prints one table.
 
 Owns finding and printing. Every other module of this folder that has a function `rows()` returning `Row`s
-takes part; run as a folder, they import each other by their plain names.
+takes part, and with `--peers` its `peer_rows()`, measured next to another package; run as a folder, they import each other by their plain names.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print the table. Returns 0, or 2 when `--only` names no module."""
     parser = argparse.ArgumentParser(prog="python benchmarks/performance", description=__doc__)
     parser.add_argument("--only", metavar="NAME", help="measure one module of the folder, such as startup")
+    parser.add_argument(
+        "--peers",
+        action="store_true",
+        help="also next to other packages, which are installed into environments of their own under ~/.cache/appo-gym",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON list")
     options = parser.parse_args(argv)
     names = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("__main__", "row"))
@@ -33,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     found: list[Row] = []
     for name in names if options.only is None else [options.only]:
-        found += _measure(name)
+        found += _measure(name, peers=options.peers)
     print(as_json(found) if options.json else table(found))
     return 0
 
@@ -52,15 +57,16 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
-def _measure(name: str) -> Iterable[Row]:
+def _measure(name: str, *, peers: bool) -> Iterable[Row]:
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         # Somebody who installed only the environments still gets the rest of the table.
         print(f"{name} left out: {error.name} is not installed", file=sys.stderr)
         return []
-    rows: Callable[[], Iterable[Row]] | None = vars(module).get("rows")
-    return [] if rows is None else rows()
+    functions = ["rows", "peer_rows"] if peers else ["rows"]
+    parts: list[Callable[[], Iterable[Row]]] = [vars(module)[name] for name in functions if name in vars(module)]
+    return [row for rows in parts for row in rows()]
 
 
 if __name__ == "__main__":

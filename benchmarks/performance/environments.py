@@ -22,9 +22,15 @@ from gymnasium.vector import AutoresetMode
 from row import Row
 
 import appo_envs
+from appo_envs.envs.library_web import LibraryWeb
 from appo_envs.tasks import Task
+from appo_envs.tasks.deep_web import DeepWeb
 from appo_envs.tools.base import ToolSchema, tool_schema
 from appo_envs.tools.python import PythonTool
+from appo_envs.tools.search.base import SearchHit
+from appo_envs.tools.search.tool import SearchTool
+from appo_envs.tools.visit import VisitTool
+from appo_envs.tools.web.pages import Page
 from appo_envs.vector import ToolVectorEnv
 
 LATENCY = 0.05
@@ -73,19 +79,23 @@ class Responder:
         """Nothing to do."""
 
 
-def rows(*, peers: bool = False) -> list[Row]:
-    """All figures; takes about a minute.
+class LateWeb(LibraryWeb):
+    """The pages of a little web, each answer of which takes as long as that of a server somewhere."""
 
-    Args:
-        peers: also those next to GEM, which is installed in a folder of its own when it is not there yet.
-    """
-    return [
-        *_overhead_rows(),
-        _snapshot_row(),
-        _memory_row(),
-        *_concurrency_rows(),
-        *([_gem_row()] if peers else []),
-    ]
+    def search(self, query: str, k: int) -> list[SearchHit]:
+        """Wait and search."""
+        time.sleep(LATENCY)
+        return super().search(query, k)
+
+    def page(self, url: str) -> Page | None:
+        """Wait and read."""
+        time.sleep(LATENCY)
+        return super().page(url)
+
+
+def rows() -> list[Row]:
+    """All figures; takes about a minute."""
+    return [*_overhead_rows(), _snapshot_row(), _memory_row(), *_concurrency_rows()]
 
 
 @functools.cache
@@ -173,42 +183,52 @@ def _resident_megabytes() -> float:
 
 
 def _concurrency_rows() -> list[Row]:
-    """Time of many episodes at once over that of one, whose tools take 50 ms and nothing else does."""
+    """Time of many episodes of DeepSearch at once over that of one whose tools take 50 ms and nothing else does."""
     found = []
     ideal = LATENCY * ROUNDS
+    late = functools.partial(LateWeb, DeepWeb())
+    env = gymnasium.make(
+        "appo/DeepSearch-v0",
+        search=functools.partial(SearchTool, late),
+        visit=functools.partial(VisitTool, late),
+    )
     for name, play in (("each at its own pace", _play_apart), ("in lock-step", _play_together)):
-        env = _make(LATENCY, "now")(max_turns=ROUNDS + 1, max_tool_calls=ROUNDS + 1)
         vector = ToolVectorEnv(env, MEMBERS, autoreset_mode=AutoresetMode.DISABLED)
-        vector.reset(seed=0)
+        prompts, _ = vector.reset(seed=0)
+        # A question ends with a name, which is searched, and its page is visited.
+        names = [" ".join(prompt.split()[-3:-1]) for prompt in prompts]
+        calls = [[f"<search> {name} </search>", f"<visit> wiki / {name} </visit>"] for name in names]
+        # The first search of a world makes its index, 2 ms once for the process.
+        vector.step([both[0] for both in calls])
         begin = time.perf_counter()
-        play(vector)
+        play(vector, calls)
         share = ideal / (time.perf_counter() - begin)
         vector.close()
         steps = f"{MEMBERS * ROUNDS / ideal * share:.0f} steps/s"
         target = ">= 0.9" if play is _play_apart else ""
-        found.append(Row(f"256 episodes, 50 ms tools, {name}", share, "of ideal", steps, math.nan, target))
+        found.append(Row(f"256 DeepSearch, 50 ms tools, {name}", share, "of ideal", steps, math.nan, target))
     return found
 
 
-def _play_apart(vector: ToolVectorEnv) -> None:
+def _play_apart(vector: ToolVectorEnv, calls: Sequence[Sequence[str]]) -> None:
     left = [ROUNDS] * MEMBERS
-    vector.send([CALL] * MEMBERS, range(MEMBERS))
+    vector.send([both[0] for both in calls], range(MEMBERS))
     while any(left):
         again = []
         for step in vector.recv():
             left[step.member] -= 1
             if left[step.member]:
                 again.append(step.member)
-        vector.send([CALL] * len(again), again)
+        vector.send([calls[member][left[member] % 2] for member in again], again)
 
 
-def _play_together(vector: ToolVectorEnv) -> None:
-    for _ in range(ROUNDS):
-        vector.step([CALL] * MEMBERS)
+def _play_together(vector: ToolVectorEnv, calls: Sequence[Sequence[str]]) -> None:
+    for number in range(ROUNDS):
+        vector.step([both[number % 2] for both in calls])
 
 
-def _gem_row() -> Row:
-    """The same episodes in both, in turn: three calls of Python and an answer that is compared as a text."""
+def peer_rows() -> list[Row]:
+    """The same episodes in GEM and here, in turn: three calls of Python and an answer that is compared as a text."""
     turns = [PYTHON_CALL] * 3 + [ANSWER]
     gem = Gem(GEM_FOLDER, json.dumps(turns))
     env_id = "benchmark/Python-v0"
@@ -224,7 +244,7 @@ def _gem_row() -> Row:
     env.close()
     gem.close()
     peer = f"GEM, a Python program a call {theirs:.1f} steps/s"
-    return Row("steps of episodes with Python calls", ours, "steps/s", peer, ours / theirs, "ratio >= 2")
+    return [Row("steps of episodes with Python calls", ours, "steps/s", peer, ours / theirs, "ratio >= 2")]
 
 
 def _python_seconds(env: gymnasium.Env, turns: Sequence[str]) -> float:

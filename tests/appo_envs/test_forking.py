@@ -27,7 +27,7 @@ def _begun(env: gymnasium.Env) -> gymnasium.Env:
 def _total(env: gymnasium.Env) -> int | None:
     base = env.unwrapped
     assert isinstance(base, ToolEnv)
-    tool = base._toolbox._tools["count"]
+    tool = base.tools["count"]
     assert isinstance(tool, CountTool)
     return tool.total
 
@@ -68,7 +68,7 @@ def test_forks_share_neither_tools_nor_spaces_nor_generators() -> None:
     _begun(env)
     (fork,) = appo_envs.fork(env, 1)
     assert isinstance(fork, ToolEnv)
-    assert fork._toolbox._tools["count"] is not env._toolbox._tools["count"]
+    assert fork.tools["count"] is not env.tools["count"]
     assert fork.action_space is not env.action_space
     assert fork.np_random is not env.np_random
     assert [env.reset()[1]["task"] for _ in range(5)] == [fork.reset()[1]["task"] for _ in range(5)]

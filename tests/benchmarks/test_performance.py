@@ -19,6 +19,9 @@ from row import Row
 def rows():
     yield Row("fork", 12.345678, "us", "peer 24 us", 0.5, "< 1 ms")
     yield Row("memory", 3.0, "MB", "", float("nan"), "")
+
+def peer_rows():
+    yield Row("fork", 12.0, "us", "another package 24 us", 0.5, "")
 """
 
 
@@ -60,6 +63,11 @@ def test_json_has_the_same_rows(folder: Path) -> None:
         },
         {"name": "memory", "value": 3.0, "unit": "MB", "peer": "", "ratio": None, "target": ""},
     ]
+
+
+def test_other_packages_are_measured_when_asked_for(folder: Path) -> None:
+    names = [row["peer"] for row in json.loads(_run(folder, "--json", "--peers").stdout)]
+    assert names == ["peer 24 us", "", "another package 24 us"]
 
 
 def test_unknown_module_suggests_the_nearest(folder: Path) -> None:

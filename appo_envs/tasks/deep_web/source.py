@@ -28,6 +28,7 @@ from appo_envs.tasks.task import Task
 WORLDS = 1 << 16
 """Worlds a split."""
 MAX_HOPS = 6
+_WORLDS_KEPT = 512
 
 
 @dataclass(frozen=True)
@@ -114,12 +115,12 @@ class DeepWeb:
 
 # Shared by all environments of a process. A world takes about half a millisecond, its pages another, which only
 # episodes that search or visit pay.
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=_WORLDS_KEPT)
 def _world(seed: int, split: str, number: int, distractors: int, conflicts: float) -> World:
     rng = np.random.default_rng(derive_seed(seed, "deep web", split, number))
     return draw_world(split, distractors, conflicts, rng)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=_WORLDS_KEPT)
 def _library(seed: int, split: str, number: int, distractors: int, conflicts: float) -> Library:
     return Library(pages(_world(seed, split, number, distractors, conflicts)))

@@ -6,7 +6,8 @@ Owns what a word is, and the scores; what is shown of the best texts belongs to 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,43 @@ class Ranking:
         vocabulary = self._vocabulary
         # bm25s's own `retrieve` takes four times as long as the scores, most of it on what only batches need.
         return self._bm25.get_scores_from_ids([vocabulary[word] for word in query if word in vocabulary])
+
+
+    def small(self) -> SmallRanking:
+        """The same for a few hundred texts that many threads search."""
+        stored = self._bm25.scores
+        values, texts, starts = [stored[name].tolist() for name in ("data", "indices", "indptr")]
+        return SmallRanking(
+            {
+                word: list(zip(texts[begin:end], values[begin:end], strict=True))
+                for word, (begin, end) in zip(self._vocabulary, pairwise(starts), strict=True)
+            }
+        )
+
+
+class SmallRanking:
+    """Scores of a few hundred texts by BM25, without numpy.
+
+    numpy gives the interpreter's lock away in each of its steps: with 256 threads that search, a query took 320
+    microseconds in place of 45; this takes 36 and 50.
+
+    Args:
+        postings: of each word, the places of the texts that have it, with what it adds to their scores.
+    """
+
+    def __init__(self, postings: Mapping[str, Sequence[tuple[int, float]]]) -> None:
+        self._postings = postings
+
+    def best(self, query: list[str], k: int) -> list[int]:
+        """Places of the k best texts, the best first, the earlier one first where they are equal.
+
+        Texts without a word of the query are none of them.
+        """
+        scores: dict[int, float] = {}
+        for word in query:
+            for text, value in self._postings.get(word, ()):
+                scores[text] = scores.get(text, 0.0) + value
+        return sorted(scores, key=lambda text: (-scores[text], text))[:k]
 
 
 def best(scores: NDArray[np.float32], k: int) -> list[int]:

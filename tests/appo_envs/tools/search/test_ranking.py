@@ -61,6 +61,24 @@ def test_scores_are_those_of_the_formula(texts: list[str], query: list[str]) -> 
     assert Ranking.of(texts).scores(query) == pytest.approx(_slowly(texts, query), rel=1e-5, abs=1e-6)
 
 
+@settings(max_examples=50)
+@given(
+    st.lists(st.text("abc ", max_size=12), min_size=1, max_size=8).filter(lambda texts: any(map(words, texts))),
+    st.lists(st.sampled_from(["a", "b", "ab", "c", "zz"]), max_size=4),
+    st.integers(1, 8),
+)
+def test_a_small_ranking_finds_the_same(texts: list[str], query: list[str], k: int) -> None:
+    ranking = Ranking.of(texts)
+    assert ranking.small().best(query, k) == best(ranking.scores(query), k)
+
+
+def test_a_small_ranking_puts_rare_words_first_and_leaves_others_out() -> None:
+    ranking = Ranking.of(["red apple", "red pear", "red plum", "green plum"]).small()
+    assert ranking.best(["red", "pear"], 4) == [1, 0, 2]
+    assert ranking.best(["red"], 2) == [0, 1]
+    assert ranking.best(["blue"], 2) == []
+
+
 @pytest.mark.parametrize(
     ("scores", "k", "places"),
     [
