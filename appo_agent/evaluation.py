@@ -69,13 +69,22 @@ def evaluate(collector: Collector, sampler: Sampler, tasks: Sequence[Task], seed
     Raises:
         ValueError: no task, or no episode came through.
     """
+    return summarise(play(collector, sampler, tasks, seed))
+
+
+def play(collector: Collector, sampler: Sampler, tasks: Sequence[Task], seed: int) -> list[RolloutTree]:
+    """The episodes that `evaluate` summarises: one tree of one rollout a task, in their order.
+
+    Raises:
+        ValueError: no task.
+    """
     if not tasks:
         raise ValueError("evaluation needs at least one task")
     trees: list[RolloutTree] = []
     for start in range(0, len(tasks), CHUNK):
         # A chunk's seed depends on its start, so the result does not depend on what was evaluated before.
         trees += collector.collect(tasks[start : start + CHUNK], 1, sampler, seed + start, keep_states=False)
-    return summarise(trees)
+    return trees
 
 
 def summarise(trees: Sequence[RolloutTree]) -> EvaluationResult:

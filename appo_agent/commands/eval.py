@@ -20,10 +20,13 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="decides the sampling noise (default: 0)")
     parser.add_argument("--episodes", type=int, default=1024, help="episodes, one a task (default: 1024)")
     parser.add_argument("--split", default="test", help="split of the environment (default: test)")
+    parser.add_argument("--name", help="what the evaluation is called in the run (default: SPLIT_seedSEED)")
+    parser.add_argument("--no-record", action="store_true", help="keep no episodes in the run")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
     if options.episodes < 1:
         raise ConfigError(f"--episodes must be at least 1, got {options.episodes}")
+    name = f"{options.split}_seed{options.seed}" if options.name is None else options.name
     directory = RunDir.open(options.run)
     if not (directory.policy / "config.json").is_file():
         raise RunError(
@@ -31,16 +34,31 @@ def run(argv: Sequence[str]) -> int:
         )
 
     from appo_agent.commands.train import load_config
+    from appo_agent.evaluation import summarise
     from appo_agent.training.build import build_agent
-    from appo_agent.training.run import env_tasks, held_out
+    from appo_agent.training.evaluation_files import check_evaluation_name, write_evaluation
+    from appo_agent.training.run import env_tasks, held_out_episodes
 
+    if not options.no_record:
+        check_evaluation_name(name)
     config = load_config(str(directory.config), [])
     agent = build_agent(config, directory.policy)
     try:
         env_tasks(agent, options.split)
     except ValueError as error:
         raise ConfigError(f"--split: {error}") from error
-    result = held_out(agent, options.split, options.episodes, options.seed)
+    trees = held_out_episodes(agent, options.split, options.episodes, options.seed)
+    result = summarise(trees)
+    if not options.no_record:
+        write_evaluation(
+            directory,
+            name,
+            split=options.split,
+            seed=options.seed,
+            result=result,
+            trees=trees,
+            tokenizer=agent.tokenizer,
+        )
     agent.close()
     low, high = result.interval
     if options.json:
@@ -63,4 +81,7 @@ def run(argv: Sequence[str]) -> int:
             f"{config.env}; reward {result.reward:+.3f}, format errors {result.format_errors:.1%}, "
             f"{result.tool_calls:.2f} tool calls an episode"
         )
+        if not options.no_record:
+            print(f"episodes  {directory.evaluation(name)}")
+            print(f"try next  appo view {options.run}")
     return 0

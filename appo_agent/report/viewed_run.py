@@ -7,6 +7,7 @@ same. What the files mean belongs to `training.run_dir`, `training.metrics` and 
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -47,7 +48,7 @@ class HeldOut:
     """A held-out evaluation; the figures are those of `EvaluationResult`.
 
     Attributes:
-        name: "before" or "after" training.
+        name: "before" or "after" training; of one that `appo eval` kept, "eval " and its name.
         tokens: generated tokens of training at which it was taken.
         figures: by name, such as "success".
         low: lower end of the 95% interval of "success".
@@ -112,14 +113,16 @@ def read_run(path: Path) -> ViewedRun:
     except (RunError, OSError) as error:
         notes.append(f"the figures are left out: {error}")
         rows = []
-    return ViewedRun(path, settings, rows, _held_out(directory, notes), _record_files(directory), notes)
+    held_out = [*_held_out(directory, notes), *_kept_evaluations(directory, rows, notes)]
+    return ViewedRun(path, settings, rows, held_out, _record_files(directory), notes)
 
 
 def fingerprint(path: Path) -> tuple[tuple[str, int, int], ...]:
     """Changes when there may be something new to see in a run directory."""
     directory = RunDir(path)
     states = sorted(directory.checkpoints.glob("step_*/state.json"))
-    files = [directory.config, directory.metrics, *states, *(record.path for record in _record_files(directory))]
+    kept = sorted(directory.records.glob("evaluation_*.json"))
+    files = [directory.config, directory.metrics, *states, *kept, *(file.path for file in _record_files(directory))]
     return tuple((str(file), *_size_and_time(file)) for file in files)
 
 
@@ -165,6 +168,20 @@ def _held_out(directory: RunDir, notes: list[str]) -> list[HeldOut]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         notes.append(f"the held-out evaluations in {states[-1].parent.name}/state.json cannot be read: {error!r}")
         return []
+
+
+def _kept_evaluations(directory: RunDir, rows: Sequence[MetricsRow], notes: list[str]) -> list[HeldOut]:
+    """What `appo eval` found with the policy of the end."""
+    drawn = rows[-1].figures.get("tokens/total", 0) if rows else 0
+    tokens = int(drawn) if isinstance(drawn, int | float) and math.isfinite(drawn) else 0
+    found = []
+    for path in sorted(directory.records.glob("evaluation_*.json")):
+        name = f"eval {path.stem.removeprefix('evaluation_')}"
+        try:
+            found.append(_one_held_out(name, tokens, json.loads(path.read_text(encoding="utf-8"))))
+        except (OSError, ValueError) as error:
+            notes.append(f"the evaluation in {path.name} cannot be read: {error}")
+    return found
 
 
 def _one_held_out(name: str, tokens: int, result: object) -> HeldOut:

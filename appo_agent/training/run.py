@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from appo_agent.analysis.statistics import Interval
 from appo_agent.errors import CheckpointError, NonFiniteError
-from appo_agent.evaluation import EvaluationResult, evaluate
+from appo_agent.evaluation import EvaluationResult, evaluate, play, summarise
 from appo_agent.report.curve import HeldOutPoint
 from appo_agent.rollout.tool_env import tool_env
 from appo_agent.training.build import Agent
@@ -29,6 +29,7 @@ from appo_agent.training.run_files import dump_step, write_curve, write_step_rec
 from appo_agent.training.sft import ColdStart
 from appo_agent.training.task_stream import TaskStream
 from appo_agent.training.trainer import StepResult, Trainer
+from appo_agent.types import RolloutTree
 from appo_envs.seeding import derive_seed
 from appo_envs.tasks import TaskSplit
 
@@ -266,9 +267,14 @@ def env_tasks(agent: Agent, split: str) -> TaskSplit:
 
 def held_out(agent: Agent, split: str, episodes: int, seed: int) -> EvaluationResult:
     """Evaluate on the first tasks of a split, the same ones whatever the run."""
+    return summarise(held_out_episodes(agent, split, episodes, seed))
+
+
+def held_out_episodes(agent: Agent, split: str, episodes: int, seed: int) -> list[RolloutTree]:
+    """The episodes of `held_out`, one tree a task."""
     tasks = env_tasks(agent, split)
     chosen = [tasks[index] for index in range(min(episodes, len(tasks)))]
-    return evaluate(agent.collector, agent.sampler, chosen, derive_seed(seed, "evaluation", split))
+    return play(agent.collector, agent.sampler, chosen, derive_seed(seed, "evaluation", split))
 
 
 def _result(state: Mapping[str, Any] | None) -> EvaluationResult | None:

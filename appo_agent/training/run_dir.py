@@ -3,6 +3,7 @@
     config.toml                     the resolved settings
     metrics.jsonl, tensorboard/     figures by step
     records/step_000010.msgpack     rollout trees
+    records/evaluation_NAME.msgpack episodes of `appo eval`; their figures in evaluation_NAME.json
     transcripts/                    episodes as text
     checkpoints/step_000010/        for resuming
     policy/                         Hugging Face folder
@@ -117,6 +118,14 @@ class RunDir:
     def record(self, step: int) -> Path:
         """The recorded rollout trees of a step."""
         return self.records / f"step_{step:06d}.msgpack"
+
+    def evaluation(self, name: str) -> Path:
+        """The recorded episodes of an evaluation."""
+        return self.records / f"evaluation_{name}.msgpack"
+
+    def evaluation_figures(self, name: str) -> Path:
+        """What an evaluation found, JSON."""
+        return self.records / f"evaluation_{name}.json"
 
     def checkpoint(self, step: int) -> Path:
         """The checkpoint after a step."""

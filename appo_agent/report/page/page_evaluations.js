@@ -84,7 +84,7 @@ const page_evaluations = (() => {
     if (!files.length)
       return [
         h("h2", null, "Items"),
-        h("p", { class: "quiet" }, "No evaluation of these runs recorded its episodes (records/evaluation_*.msgpack)."),
+        h("p", { class: "quiet" }, "No episodes of an evaluation are kept in these runs; appo eval RUN keeps them."),
       ];
     const chosen =
       files.find(({ run, file }) => String(run) === parameters.run && file.key === parameters.file) ?? files[0];

@@ -1,6 +1,7 @@
 """`appo train` and `appo eval` from the outside: bad input gets one line and exit code 2, nothing is overwritten."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ import pytest
 from appo_agent.commands.main import main
 from appo_agent.commands.train import PRESETS, load_config, preset_names
 from appo_agent.errors import ConfigError
+from appo_agent.report.library import Library
+from appo_agent.training import evaluation_files
+from appo_agent.training.record_file import read_records
 from appo_agent.training.run_dir import RunDir
 
 SMALL = (
@@ -120,6 +124,48 @@ def test_eval_gives_success_interval_and_episodes(finished: Path, capsys: pytest
     assert json.loads(capsys.readouterr().out) == first
     assert main(["eval", str(finished), "--episodes", "6"]) == 0
     assert capsys.readouterr().out.startswith("success ")
+
+
+def test_eval_keeps_its_episodes_and_figures_for_the_viewer(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["eval", str(finished), "--episodes", "6", "--name", "first", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    records = read_records(finished / "records" / "evaluation_first.msgpack")
+    assert [record.task_id for record in records] == [f"test/0/{index}" for index in range(6)]
+    assert all(len(record.rollouts) == 1 and record.prompt.text for record in records)
+    assert math.fsum(record.rollouts[0].reward for record in records) / 6 == pytest.approx(shown["reward"])
+    library = Library([finished])
+    (run,) = library.summary().runs
+    (kept,) = [result for result in run.held_out if result.name == "eval first"]
+    assert kept.figures["success"] == shown["success"] and [kept.low, kept.high] == shown["interval"]
+    (file,) = [file for file in run.files if file.key == "evaluation_first"]
+    assert file.kind == "evaluation" and len(file.trees) == 6
+    assert library.chunk("0/evaluation_first/5") is not None and run.notes == ()
+
+
+def test_eval_keeps_nothing_when_told_so_and_refuses_names_that_are_paths(
+    finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(finished.rglob("*"))
+    assert main(["eval", str(finished), "--episodes", "2", "--seed", "9", "--no-record"]) == 0
+    assert "try next" not in capsys.readouterr().out
+    for name in ("../out", "a/b", "", ".hidden", "a b", "x" * 101):
+        assert "--name must be" in refused(capsys, "eval", str(finished), "--name", name)
+    assert sorted(finished.rglob("*")) == before
+    assert main(["eval", str(finished), "--episodes", "2", "--seed", "9"]) == 0
+    assert f"try next  appo view {finished}" in capsys.readouterr().out
+    assert (finished / "records" / "evaluation_test_seed9.json").is_file()
+
+
+def test_an_evaluation_that_cannot_be_written_is_one_line(
+    finished: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, records: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(evaluation_files, "write_records", full)
+    message = refused(capsys, "eval", str(finished), "--episodes", "2")
+    assert "No space left on device" in message and "--no-record" in message
 
 
 def test_eval_of_nothing(finished: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

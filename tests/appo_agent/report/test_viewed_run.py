@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -68,6 +69,19 @@ def test_each_damaged_part_is_a_note_and_the_rest_is_there(run: Path) -> None:
     assert evaluations.startswith("the held-out evaluations in step_000040/state.json cannot be read")
     assert len(found.records) == 3
     assert found.setting("algorithm") == "?"
+
+
+def test_kept_evaluations_follow_those_of_training_and_a_damaged_one_is_a_note(run: Path) -> None:
+    figures = {"success": 0.5, "interval": [0.25, 0.75], "episodes": 8, "reward": 0.1, "split": "test"}
+    (run / "records" / "evaluation_b.json").write_text(json.dumps(figures))
+    (run / "records" / "evaluation_c.json").write_text('{"success": 1}')
+    before = fingerprint(run)
+    found = read_run(run)
+    assert [result.name for result in found.held_out] == ["before", "after", "eval b"]
+    assert (found.held_out[-1].low, found.held_out[-1].high) == (0.25, 0.75)
+    assert len(found.notes) == 1 and "evaluation_c.json" in found.notes[0]
+    (run / "records" / "evaluation_c.json").unlink()
+    assert fingerprint(run) != before
 
 
 @pytest.mark.parametrize(
