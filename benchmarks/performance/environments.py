@@ -35,7 +35,7 @@ from appo_envs.vector import ToolVectorEnv
 
 LATENCY = 0.05
 MEMBERS = 256
-ROUNDS = 20
+ROUNDS = 60
 SNAPSHOTS = 10_000
 EPISODES = 40
 REPEATS = 1000
@@ -191,6 +191,8 @@ def _concurrency_rows() -> list[Row]:
         "appo/DeepSearch-v0",
         search=functools.partial(SearchTool, late),
         visit=functools.partial(VisitTool, late),
+        max_turns=2 * ROUNDS,
+        max_tool_calls=2 * ROUNDS,
     )
     for name, play in (("each at its own pace", _play_apart), ("in lock-step", _play_together)):
         vector = ToolVectorEnv(env, MEMBERS, autoreset_mode=AutoresetMode.DISABLED)

@@ -82,7 +82,7 @@ class Ranking:
         values, texts, starts = [stored[name].tolist() for name in ("data", "indices", "indptr")]
         return SmallRanking(
             {
-                word: list(zip(texts[begin:end], values[begin:end], strict=True))
+                word: tuple(zip(texts[begin:end], values[begin:end], strict=True))
                 for word, (begin, end) in zip(self._vocabulary, pairwise(starts), strict=True)
             }
         )
