@@ -1,4 +1,4 @@
-"""`appo view`: runs as a report to look at, in one file or served while they go on."""
+"""`appo view`: runs as a report to look at, in one file or served while they go on; folders of results as a page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ MEGABYTE = 2**20
 def run(argv: Sequence[str]) -> int:
     """Carry out the command. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="appo view", description=HELP, allow_abbrev=False)
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run directory; several are compared")
+    parser.add_argument(
+        "runs",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="a run directory, several of which are compared; or a folder of results, as other commands write it",
+    )
     parser.add_argument(
         "--output", type=Path, metavar="FILE.html", help="where the report goes (default: report.html in the first run)"
     )
@@ -38,6 +44,13 @@ def run(argv: Sequence[str]) -> int:
         raise ConfigError(f"--limit must be at least 1 MB, got {options.limit}")
     if options.serve and options.output is not None:
         raise ConfigError("--serve writes no file; leave out --output or --serve")
+    from appo_agent.report.results_page import is_results_folder
+
+    results = [path for path in options.runs if is_results_folder(path)]
+    if results:
+        if options.serve or len(options.runs) > 1:
+            raise ConfigError(f"{results[0]} is a folder of results: it is shown by itself, and without --serve")
+        return _write_results(results[0], options.output, options.open)
     if options.serve:
         return _serve(options.runs, options.host, options.port, options.open)
     return _write(options.runs, options.output, options.limit * MEGABYTE, options.open)
@@ -59,6 +72,22 @@ def _write(runs: Sequence[Path], output: Path | None, limit: int, open_browser: 
             print(f"note: {found.name}: {note}")
     trees = sum(len(file.trees) for found in summary.runs for file in found.files)
     print(f"{path}  ({size / MEGABYTE:.1f} MB, {trees} rollout trees); open it in any browser, it needs nothing else")
+    if open_browser:
+        _open(path.resolve().as_uri())
+    return 0
+
+
+def _write_results(folder: Path, output: Path | None, open_browser: bool) -> int:
+    from appo_agent.report.document import write_whole
+    from appo_agent.report.results_page import result_files, results_document
+
+    path = folder / "report.html" if output is None else output
+    count = len(result_files(folder))
+    try:
+        size = write_whole(path, results_document(folder))
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror}; choose another place with --output") from error
+    print(f"{path}  ({size / MEGABYTE:.1f} MB, {count} files); open it in any browser, it needs nothing else")
     if open_browser:
         _open(path.resolve().as_uri())
     return 0

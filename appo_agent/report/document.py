@@ -50,10 +50,22 @@ def write_document(path: Path, title: str, summary: ReportSummary, chunks: Itera
     Raises:
         OSError: the disk refused.
     """
+    return write_whole(path, document(title, summary, chunks))
+
+
+def write_whole(path: Path, parts: Iterable[str]) -> int:
+    """Write a document's parts; it appears under its name only when it is whole.
+
+    Returns:
+        Its size in bytes.
+
+    Raises:
+        OSError: the disk refused.
+    """
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("w", encoding="utf-8", errors="replace", newline="\n") as stream:
-            stream.writelines(document(title, summary, chunks))
+            stream.writelines(parts)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
