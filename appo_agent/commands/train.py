@@ -194,7 +194,8 @@ def _summary(config: TrainConfig, directory: RunDir, before: EvaluationResult, a
             f"run        {directory.path}",
             f"curve      {directory.learning_curve}",
             f"policy     {directory.policy}  (a Hugging Face folder)",
-            f"try next   appo eval {directory.path} --episodes 2048",
+            f"try next   appo view {directory.path} --open",
+            f"           appo eval {directory.path} --episodes 2048",
             f"           appo train --algorithm grpo --seed {config.seed}",
             f"           tensorboard --logdir {directory.path}",
         ]

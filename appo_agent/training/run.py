@@ -23,9 +23,10 @@ from appo_agent.training.conversations import Conversations
 from appo_agent.training.demonstrations import Demonstrations, ExpertDemonstrations, NoDemonstrations
 from appo_agent.training.interrupt import StopRequest
 from appo_agent.training.metrics import MetricsLog
+from appo_agent.training.panel import shown_figures
 from appo_agent.training.progress import RunProgress
 from appo_agent.training.run_dir import RunDir
-from appo_agent.training.run_files import dump_step, write_curve, write_step_records
+from appo_agent.training.run_files import dump_step, last_words, write_curve, write_step_records
 from appo_agent.training.sft import ColdStart
 from appo_agent.training.task_stream import TaskStream
 from appo_agent.training.trainer import StepResult, Trainer
@@ -180,11 +181,11 @@ class TrainingRun:
             while not self._budget_spent():
                 result = self._step()
                 rate = (position.generated_tokens - tokens_before) / (time.perf_counter() - start)
-                figures = result.metrics
                 bar.show(
                     position.generated_tokens,
-                    f"step {position.step}  success {figures['train/success']:.2f}  reward "
-                    f"{figures['train/reward']:+.2f}  {rate:,.0f} tok/s",
+                    f"step {position.step}  {rate:,.0f} tok/s",
+                    shown_figures(result.metrics),
+                    note=last_words(result, self.agent.tokenizer),
                 )
                 if position.step % config.checkpoint_every == 0:
                     self.checkpoint()

@@ -23,6 +23,8 @@ from appo_agent.training.trainer import StepResult
 from appo_envs import Task
 
 TRANSCRIPTS_A_STEP = 4
+LAST_TOKENS = 200
+"""Of a turn that `last_words` decodes."""
 
 
 def write_step_records(directory: RunDir, step: int, result: StepResult, tokenizer: Tokenizer) -> None:
@@ -65,6 +67,12 @@ def transcript(record: TreeRecord) -> str:
         for turn in rollout.turns:
             lines += [f"    > {turn.action.text}", f"    < {turn.observation.text}"]
     return "\n".join(lines)
+
+
+def last_words(result: StepResult, tokenizer: Tokenizer) -> str:
+    """What the policy wrote at the end of the step's last prompt; "" where it wrote nothing."""
+    turns = [turn for tree in result.trees for rollout in tree for turn in rollout.turns if len(turn.action)]
+    return tokenizer.decode(turns[-1].action.token_ids[-LAST_TOKENS:].tolist()) if turns else ""
 
 
 def dump_step(directory: RunDir, step: int, tasks: Sequence[Task], tensors: Mapping[str, Tensor]) -> None:

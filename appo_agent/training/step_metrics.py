@@ -54,6 +54,7 @@ class StepMetrics:
             self._means["train/truncated"].append(float(rollout.truncated))
             self._means["train/policy_tokens"].append(rollout.own_policy_tokens)
             self._means["tools/calls"].append(sum(len(turn.tool_calls) for turn in rollout.turns))
+            self._tool_seconds(rollout)
 
     def branches(self, before: Sequence[RolloutTree], after: Sequence[RolloutTree]) -> None:
         """Count the branches that were added, and those that say what another rollout of the prompt says already."""
@@ -65,6 +66,7 @@ class StepMetrics:
                 self._sums["branching/duplicates"] += path in known
                 known.add(path)
                 for usable in self._usable([rollout]):
+                    self._tool_seconds(usable)
                     self._means["branching/success"].append(float(bool(usable.info.get("is_success"))))
 
     def redrawn(self, groups: int) -> None:
@@ -143,6 +145,10 @@ class StepMetrics:
         figures["tokens/wasted"] = generated - sum(rollout.own_policy_tokens for rollout in self._trained)
         figures |= {f"seconds/{name}": seconds for name, seconds in self._seconds.items()}
         return figures
+
+    def _tool_seconds(self, rollout: Rollout) -> None:
+        """Wall time of each call, as the environment measured it."""
+        self._means["seconds/tool_call"] += [call.seconds for turn in rollout.turns for call in turn.tool_calls]
 
     def _usable(self, rollouts: Sequence[Rollout]) -> list[Rollout]:
         usable = [rollout for rollout in rollouts if rollout.error is None]
