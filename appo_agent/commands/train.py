@@ -18,7 +18,7 @@ from appo_agent.training.run_dir import RunDir
 
 HELP = "Train the bundled agent: cold start, then reinforcement learning. Without arguments: the default preset."
 PRESETS = Path(__file__).parent.parent / "presets"
-MAY_CHANGE_ON_RESUME = ("token_budget", "max_steps")
+MAY_CHANGE_ON_RESUME = ("token_budget", "max_steps", "log_to")
 EXIT_INTERRUPTED = 130
 
 USAGE = """usage: appo train [CONFIG.toml | PRESET] [--run-dir DIR] [--resume RUN] [--json] [--SETTING VALUE ...]
@@ -48,8 +48,10 @@ def run(argv: Sequence[str]) -> int:
     # Importing torch takes a second: after the settings are known to be right.
     from appo_agent.training.build import env_maker
     from appo_agent.training.interrupt import stop_on_signal
+    from appo_agent.training.metric_writers import require_writers
 
     env_maker(config.env, config.env_options)
+    require_writers(config.log_to)
     if directory is None:
         directory = RunDir.create(options.run_dir or _default_path(config))
         directory.write_config(to_toml(config))
@@ -140,6 +142,7 @@ def _default_path(config: TrainConfig) -> Path:
 def _execute(config: TrainConfig, directory: RunDir, stop: object, *, resume: bool, as_json: bool) -> int:
     from appo_agent.training.build import build_agent
     from appo_agent.training.interrupt import StopRequest
+    from appo_agent.training.metric_writers import open_writers
     from appo_agent.training.metrics import MetricsLog
     from appo_agent.training.probe import check_agreement
     from appo_agent.training.progress import RunProgress
@@ -149,7 +152,8 @@ def _execute(config: TrainConfig, directory: RunDir, stop: object, *, resume: bo
         raise TypeError("stop must be a StopRequest")
     progress = RunProgress(quiet=as_json)
     progress.say(f"{config.algorithm} on {config.env}, seed {config.seed}; writing {directory.path}")
-    with MetricsLog(directory.metrics, directory.tensorboard) as log:
+    writers = open_writers(config.log_to, directory, asdict(config))
+    with MetricsLog(directory.metrics, writers) as log:
         agent = build_agent(config)
         training = TrainingRun(config, agent, directory, log, progress, stop)
         if resume:

@@ -20,6 +20,7 @@ from appo_agent.policies.pretrained.settings import PretrainedConfig
 from appo_agent.policies.tiny.model import TinyConfig
 from appo_agent.policies.vllm.settings import VllmConfig
 from appo_agent.rollout.episode import SamplingConfig
+from appo_agent.training.metric_writers import check_writers
 from appo_agent.training.sft import ColdStartConfig
 
 TINY = "tiny"
@@ -62,6 +63,8 @@ class TrainConfig:
     """Training steps between checkpoints, at least 1."""
     record_every: int = 10
     """Training steps between recorded rollout trees and transcripts, at least 1."""
+    log_to: tuple[str, ...] = ("tensorboard",)
+    """Where figures go besides metrics.jsonl: tensorboard, wandb, trackio; nothing for none of them."""
     threads: int = 1
     """CPU threads of torch; the tiny policy is fastest with 1."""
     plan: RolloutPlan = field(default_factory=lambda: algorithm("appo").plan)
@@ -110,6 +113,7 @@ class TrainConfig:
             raise ValueError(
                 f"prompts_per_step ({self.prompts_per_step}) must be a multiple of mini_batches ({self.mini_batches})"
             )
+        check_writers(self.log_to)
         if self.sampler not in get_args(SamplerName):
             raise ValueError(f"sampler must be one of {', '.join(get_args(SamplerName))}, got {self.sampler!r}")
         if not self.model:

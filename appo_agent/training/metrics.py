@@ -1,7 +1,7 @@
-"""The figures of a run, one JSON line a step, mirrored to TensorBoard.
+"""The figures of a run, one JSON line a step.
 
-Owns the file's form and its repair after a crash. Which figures there are belongs to `step_metrics` and
-`evaluation`.
+Owns the file's form and its repair after a crash. Which figures there are belongs to `step_metrics` and `evaluation`;
+where else they go, to `metric_writers`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,13 @@ import json
 import logging
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from appo_agent.errors import RunError
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
+from appo_agent.training.metric_writers import MetricWriter
 
 Figure = float | int | str
 """What a metric may be."""
@@ -41,20 +38,18 @@ class MetricsRow:
 
 
 class MetricsLog:
-    """Appends to `metrics.jsonl` and to TensorBoard. A torn last line is dropped when the log is opened.
+    """Appends to `metrics.jsonl` and gives the figures to writers. A torn last line is dropped when it is opened.
 
     Args:
         path: the file; made when missing.
-        tensorboard: folder of the event files; None writes none.
+        writers: get every step's figures too, and are closed with the log.
 
     Raises:
         RunError: a line other than the last is damaged.
     """
 
-    def __init__(self, path: Path, tensorboard: Path | None = None) -> None:
-        self._path, self._tensorboard = path, tensorboard
-        self._writer: SummaryWriter | None = None
-        self._purge_step: int | None = None
+    def __init__(self, path: Path, writers: Sequence[MetricWriter] = ()) -> None:
+        self._path, self._writers = path, tuple(writers)
         _repair(path)
 
     def __enter__(self) -> MetricsLog:
@@ -66,7 +61,7 @@ class MetricsLog:
         self.close()
 
     def append(self, step: int, figures: Mapping[str, Figure]) -> None:
-        """Add one step's figures; they are in the file when this returns. Strings do not go to TensorBoard.
+        """Add one step's figures; they are in the file when this returns. Strings do not go to the writers.
 
         Raises:
             ValueError: a figure is named "step".
@@ -77,40 +72,28 @@ class MetricsLog:
         shown = {name: value if _is_finite(value) else None for name, value in figures.items()}
         with self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({"step": step, **shown}, allow_nan=False, ensure_ascii=False) + "\n")
-        if self._tensorboard is not None:
-            writer = self._open_writer(self._tensorboard)
-            for name, value in figures.items():
-                if not isinstance(value, str):
-                    writer.add_scalar(name, value, step)
-            writer.flush()
+        numbers = {name: value for name, value in figures.items() if not isinstance(value, str)}
+        for writer in self._writers:
+            writer.write(step, numbers)
 
     def truncate_after(self, step: int) -> None:
         """Forget every row of a later step: a resumed run writes them again."""
-        self.close()
         lines = _whole_lines(self._path)
         kept = [line for number, line in enumerate(lines, 1) if _row(line, self._path, number).step <= step]
         partial = self._path.with_name(f".{self._path.name}.partial")
         partial.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
         os.replace(partial, self._path)
-        self._purge_step = step + 1
+        for writer in self._writers:
+            writer.rewind(step)
 
     def read(self) -> list[MetricsRow]:
         """All rows so far, in the order of the file."""
         return read_metrics(self._path)
 
     def close(self) -> None:
-        """Close TensorBoard's files; a later `append` opens new ones."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-
-    def _open_writer(self, folder: Path) -> SummaryWriter:
-        if self._writer is None:
-            # Takes seconds to import, and evaluation has no use for it.
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._writer = SummaryWriter(str(folder), purge_step=self._purge_step)
-        return self._writer
+        """Close the writers."""
+        for writer in self._writers:
+            writer.close()
 
 
 def read_metrics(path: Path) -> list[MetricsRow]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -95,15 +96,26 @@ def test_step_is_not_a_figure(tmp_path: Path) -> None:
         MetricsLog(tmp_path / "metrics.jsonl").append(1, {"step": 2})
 
 
-def test_tensorboard_mirrors_numbers_and_forgets_truncated_steps(tmp_path: Path) -> None:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+class _Heard:
+    """A writer that remembers what it was told."""
 
-    with MetricsLog(tmp_path / "metrics.jsonl", tmp_path / "tensorboard") as log:
-        for step in (1, 2, 3):
-            log.append(step, {"reward": float(step), "phase": "train"})
-        log.truncate_after(1)
-        log.append(2, {"reward": 20.0})
-    events = EventAccumulator(str(tmp_path / "tensorboard"))
-    events.Reload()
-    assert events.Tags()["scalars"] == ["reward"]
-    assert [(event.step, event.value) for event in events.Scalars("reward")] == [(1, 1.0), (2, 20.0)]
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def write(self, step: int, figures: Mapping[str, float]) -> None:
+        self.told.append((step, dict(figures)))
+
+    def rewind(self, step: int) -> None:
+        self.told.append(f"back to {step}")
+
+    def close(self) -> None:
+        self.told.append("closed")
+
+
+def test_writers_hear_numbers_in_the_order_of_the_file(tmp_path: Path) -> None:
+    heard = _Heard()
+    with MetricsLog(tmp_path / "metrics.jsonl", [heard]) as log:
+        log.append(1, {"reward": 1.0, "phase": "train"})
+        log.truncate_after(0)
+        log.append(1, {"reward": 2.0})
+    assert heard.told == [(1, {"reward": 1.0}), "back to 0", (1, {"reward": 2.0}), "closed"]
