@@ -1,7 +1,8 @@
 """`python benchmarks/performance`: measures this machine and prints one table.
 
 Owns finding and printing. Every other module of this folder that has a function `rows()` returning `Row`s
-takes part, and with `--peers` its `peer_rows()`, measured next to another package; run as a folder, they import each other by their plain names.
+takes part, and with `--peers` its `peer_rows()`, measured next to another package. Run as a folder, they import
+each other by their plain names.
 """
 
 from __future__ import annotations
