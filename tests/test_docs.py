@@ -13,7 +13,7 @@ import gymnasium
 import pytest
 
 import appo_envs  # noqa: F401  (registers its ids, which are no page's)
-from appo_agent.commands.main import COMMANDS
+from appo_agent.commands.main import COMMANDS, main
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -70,6 +70,24 @@ def test_commands_of_the_pages_name_verbs_and_options_that_exist() -> None:
                 assert any(re.search(rf"{re.escape(name)}\b", helps[verb]) for name in known), (page.name, command)
                 checked += 1
     assert checked > 10
+
+
+def test_settings_of_the_pages_have_values_that_are_understood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    checked = 0
+    for page in PAGES:
+        for command in _commands(page):
+            words = command.split()
+            # A word in capitals stands for something of the reader's.
+            if words[:2] != ["appo", "train"] or len(words) == 2 or any(word.isupper() for word in words):
+                continue
+            # An impossible last setting stops the command after everything before it was understood.
+            assert main([*words[1:], "--seed", "-1"]) == 2, (page.name, command)
+            assert "seed must be 0 or more" in (error := capsys.readouterr().err), (page.name, command, error)
+            checked += 1
+    assert checked >= 8
 
 
 def test_pages_name_only_files_that_exist() -> None:
