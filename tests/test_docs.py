@@ -105,9 +105,8 @@ def test_pages_say_nothing_of_the_machine_they_were_written_on() -> None:
 
 
 def test_the_site_is_built_without_a_warning_and_without_the_network(tmp_path: Path) -> None:
-    pytest.importorskip("mkdocs")
-    pytest.importorskip("mkdocstrings")
-    pytest.importorskip("material")
+    for package in ("mkdocs", "mkdocstrings", "material", "latex2mathml"):
+        pytest.importorskip(package, reason="the extra `docs` is not installed")
     # A copy of what the site is made of: nothing is written beside the sources, not even caches.
     for name in ("docs", "appo_envs", "appo_agent", "benchmarks"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
