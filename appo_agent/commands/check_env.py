@@ -7,14 +7,19 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import cast
 
 import gymnasium
+import numpy as np
 from gymnasium.utils.env_checker import check_env
 
 import appo_envs
 from appo_agent.errors import ConfigError, did_you_mean
+from appo_envs.actions import ActionSpace
 from appo_envs.registration import env_ids
 
+CALLS = 6
+"""Actions of an episode that nobody demonstrates; an answer among them ends it."""
 HELP = "Check that an environment follows gymnasium's interface and can be forked; exits with 1 if not."
 
 
@@ -43,7 +48,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         results = [
             _check("gymnasium interface", lambda: check_env(env.unwrapped, skip_render_check=True)),
-            _check("forking", lambda: appo_envs.check_fork(env)),
+            _check("forking", lambda: appo_envs.check_fork(env, _calls(env))),
         ]
     finally:
         env.close()
@@ -60,6 +65,21 @@ def _make(env_id: str) -> gymnasium.Env:
         return gymnasium.make(env_id)
     except (gymnasium.error.UnregisteredEnv, ModuleNotFoundError) as error:
         raise ConfigError(f"no environment {env_id!r}{did_you_mean(env_id, env_ids())}") from error
+
+
+def _calls(env: gymnasium.Env) -> list[str] | None:
+    """Random calls of the tools where nobody demonstrates the tasks; None where somebody does."""
+    inner = env.unwrapped
+    if not isinstance(inner, appo_envs.ToolEnv):
+        return None
+    _, info = env.reset(seed=0)
+    try:
+        inner.task_source.expert(inner.task_source.task(info["task"]), np.random.default_rng(0))
+    except ValueError:
+        space = ActionSpace(inner.tool_schemas, seed=0)
+        # An environment takes these in the place of texts, whatever its action format.
+        return [cast(str, space.sample()) for _ in range(CALLS)]
+    return None
 
 
 def _check(name: str, verify: Callable[[], object]) -> EnvCheck:

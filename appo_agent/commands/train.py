@@ -46,11 +46,11 @@ def run(argv: Sequence[str]) -> int:
         config = load_config(options.config, flags)
         directory = None
     # Importing torch takes a second: after the settings are known to be right.
-    from appo_agent.training.build import env_maker
     from appo_agent.training.interrupt import stop_on_signal
     from appo_agent.training.metric_writers import require_writers
+    from appo_agent.training.preflight import check_environment
 
-    env_maker(config.env, config.env_options)
+    check_environment(config)
     require_writers(config.log_to)
     if directory is None:
         directory = RunDir.create(options.run_dir or _default_path(config))

@@ -11,6 +11,7 @@ import pytest
 from gymnasium import spaces
 from gymnasium.envs.registration import registry
 
+import appo_envs
 from appo_agent.commands.main import main
 
 
@@ -40,6 +41,34 @@ def stuck_id() -> Iterator[str]:
 def test_own_environment_passes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check-env", "appo/KnowledgeQA-v0"]) == 0
     assert capsys.readouterr().out.splitlines() == ["ok      gymnasium interface", "ok      forking"]
+
+
+def test_tasks_that_nobody_demonstrates_are_played_with_random_calls(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    counts: list[int] = []
+
+    @appo_envs.tool
+    def note(text: str) -> str:
+        """Keep a text."""
+        return f"{len(text)} characters"
+
+    @appo_envs.tool
+    def shared(text: str) -> str:
+        """Count calls in a place that forks share, which they must not."""
+        counts.append(1)
+        return str(len(counts))
+
+    tasks = [appo_envs.Task("one", "which ?", "this")]
+    for env_id, tool in (("test/Note-v0", note), ("test/Shared-v0", shared)):
+        appo_envs.register_tool_env(env_id, tasks=tasks, tools=[tool], grade=lambda answer, gold: answer == gold)
+    try:
+        assert main(["check-env", "test/Note-v0"]) == 0
+        assert capsys.readouterr().out.splitlines()[1] == "ok      forking"
+        assert main(["check-env", "test/Shared-v0"]) == 1
+        assert "failed  forking  ForkError" in capsys.readouterr().out
+    finally:
+        del registry["test/Note-v0"], registry["test/Shared-v0"]
 
 
 def test_environment_that_breaks_its_space_fails_and_says_how(
