@@ -5,7 +5,7 @@ Training's held-out figures, `appo eval` and the benchmarks all come from here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from appo_agent.analysis.statistics import Interval, wilson_interval
@@ -72,8 +72,21 @@ def evaluate(collector: Collector, sampler: Sampler, tasks: Sequence[Task], seed
     return summarise(play(collector, sampler, tasks, seed))
 
 
-def play(collector: Collector, sampler: Sampler, tasks: Sequence[Task], seed: int) -> list[RolloutTree]:
+def play(
+    collector: Collector,
+    sampler: Sampler,
+    tasks: Sequence[Task],
+    seed: int,
+    on_progress: Callable[[int], object] | None = None,
+) -> list[RolloutTree]:
     """The episodes that `evaluate` summarises: one tree of one rollout a task, in their order.
+
+    Args:
+        collector: runs the episodes.
+        sampler: draws every turn.
+        tasks: one episode each.
+        seed: decides all noise.
+        on_progress: told after each chunk how many episodes are over.
 
     Raises:
         ValueError: no task.
@@ -84,6 +97,8 @@ def play(collector: Collector, sampler: Sampler, tasks: Sequence[Task], seed: in
     for start in range(0, len(tasks), CHUNK):
         # A chunk's seed depends on its start, so the result does not depend on what was evaluated before.
         trees += collector.collect(tasks[start : start + CHUNK], 1, sampler, seed + start, keep_states=False)
+        if on_progress is not None:
+            on_progress(len(trees))
     return trees
 
 

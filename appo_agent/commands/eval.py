@@ -34,10 +34,10 @@ def run(argv: Sequence[str]) -> int:
         )
 
     from appo_agent.commands.train import load_config
-    from appo_agent.evaluation import summarise
     from appo_agent.training.build import build_agent
     from appo_agent.training.evaluation_files import check_evaluation_name, write_evaluation
-    from appo_agent.training.run import env_tasks, held_out_episodes
+    from appo_agent.training.progress import RunProgress
+    from appo_agent.training.run import env_tasks, shown_held_out
 
     if not options.no_record:
         check_evaluation_name(name)
@@ -47,8 +47,8 @@ def run(argv: Sequence[str]) -> int:
         env_tasks(agent, options.split)
     except ValueError as error:
         raise ConfigError(f"--split: {error}") from error
-    trees = held_out_episodes(agent, options.split, options.episodes, options.seed)
-    result = summarise(trees)
+    progress = RunProgress(quiet=options.json)
+    result, trees = shown_held_out(agent, options.split, options.episodes, options.seed, progress, "eval")
     if not options.no_record:
         write_evaluation(
             directory,

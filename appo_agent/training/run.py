@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from appo_agent.analysis.statistics import Interval
 from appo_agent.errors import CheckpointError, NonFiniteError
@@ -224,14 +224,8 @@ class TrainingRun:
     def _evaluate(self, name: str, split: str) -> EvaluationResult:
         self.agent.push_weights()
         self.directory.log_phase(f"evaluate {name}")
-        with self.progress.phase(name, 1) as bar:
-            result = held_out(self.agent, split, self.config.evaluation.episodes, self.config.seed)
-            low, high = result.interval
-            bar.show(
-                1,
-                f"success {result.success:.3f} [{low:.3f}, {high:.3f}] on {result.episodes} {split} episodes",
-            )
-        return result
+        episodes, seed = self.config.evaluation.episodes, self.config.seed
+        return shown_held_out(self.agent, split, episodes, seed, self.progress, name).result
 
     def _draw(self) -> None:
         config, position = self.config, self.position
@@ -266,16 +260,43 @@ def env_tasks(agent: Agent, split: str) -> TaskSplit:
     return tasks
 
 
+class HeldOut(NamedTuple):
+    """An evaluation on held-out tasks: what was found, and its episodes, one tree a task."""
+
+    result: EvaluationResult
+    trees: list[RolloutTree]
+
+
 def held_out(agent: Agent, split: str, episodes: int, seed: int) -> EvaluationResult:
     """Evaluate on the first tasks of a split, the same ones whatever the run."""
-    return summarise(held_out_episodes(agent, split, episodes, seed))
+    return shown_held_out(agent, split, episodes, seed, RunProgress(quiet=True), "evaluation").result
 
 
-def held_out_episodes(agent: Agent, split: str, episodes: int, seed: int) -> list[RolloutTree]:
-    """The episodes of `held_out`, one tree a task."""
+def shown_held_out(agent: Agent, split: str, episodes: int, seed: int, progress: RunProgress, name: str) -> HeldOut:
+    """As `held_out` while somebody watches.
+
+    Args:
+        agent: whose policy plays.
+        split: of the environment's tasks.
+        episodes: how many tasks; all of them where the split has fewer.
+        seed: decides the sampling noise.
+        progress: shows how far it is.
+        name: of the phase that is shown.
+    """
     tasks = env_tasks(agent, split)
     chosen = [tasks[index] for index in range(min(episodes, len(tasks)))]
-    return play(agent.collector, agent.sampler, chosen, derive_seed(seed, "evaluation", split))
+    with progress.phase(name, len(chosen)) as phase:
+
+        def report(finished: int) -> None:
+            if finished < len(chosen):
+                phase.show(finished, f"{finished:,} of {len(chosen):,} episodes")
+
+        trees = play(agent.collector, agent.sampler, chosen, derive_seed(seed, "evaluation", split), report)
+        result = summarise(trees)
+        low, high = result.interval
+        found = f"success {result.success:.3f} [{low:.3f}, {high:.3f}] on {result.episodes} {split} episodes"
+        phase.show(len(chosen), found)
+    return HeldOut(result, trees)
 
 
 def _result(state: Mapping[str, Any] | None) -> EvaluationResult | None:

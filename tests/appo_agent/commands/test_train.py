@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from appo_agent import evaluation
 from appo_agent.commands.main import main
 from appo_agent.commands.train import PRESETS, load_config, preset_names
 from appo_agent.errors import ConfigError
 from appo_agent.report.library import Library
-from appo_agent.training import evaluation_files
+from appo_agent.training import evaluation_files, progress
 from appo_agent.training.record_file import read_records
 from appo_agent.training.run_dir import RunDir
 
@@ -143,6 +144,23 @@ def test_eval_keeps_its_episodes_and_figures_for_the_viewer(finished: Path, caps
     assert library.chunk("0/evaluation_first/5") is not None and run.notes == ()
 
 
+def test_eval_says_how_far_it_is_and_json_says_nothing_else(
+    finished: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "CHUNK", 4)
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    capsys.readouterr()
+    assert main(["eval", str(finished), "--episodes", "10", "--no-record"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split("  ")[:3] for line in lines[:2]] == [
+        ["eval:", "40%", "4 of 10 episodes"],
+        ["eval:", "80%", "8 of 10 episodes"],
+    ]
+    assert len(lines) == 3 and " on 10 test episodes" in lines[2]
+    assert main(["eval", str(finished), "--episodes", "10", "--no-record", "--json"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_eval_keeps_nothing_when_told_so_and_refuses_names_that_are_paths(
     finished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,7 +182,7 @@ def test_an_evaluation_that_cannot_be_written_is_one_line(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(evaluation_files, "write_records", full)
-    message = refused(capsys, "eval", str(finished), "--episodes", "2")
+    message = refused(capsys, "eval", str(finished), "--episodes", "2", "--json")
     assert "No space left on device" in message and "--no-record" in message
 
 
