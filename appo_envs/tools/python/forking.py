@@ -14,21 +14,8 @@ from typing import NamedTuple
 from .errors import SandboxError
 from .inspection import SharedWithParent, inspect_fork
 from .process import Identity, ProcessLost, ProcessRefused, SessionProcess
-from .sandbox.wire import (
-    Failed,
-    Fork,
-    Forked,
-    Furnished,
-    Hello,
-    Packet,
-    Proceed,
-    ProtocolError,
-    channel_pair,
-    close_all,
-    decode,
-    receive,
-    send,
-)
+from .sandbox.packets import Packet, ProtocolError, close_all, receive
+from .sandbox.wire import Failed, Fork, Forked, Furnished, Hello, Proceed, decode, send
 from .template_process import TemplateError
 
 # Copying a full /tmp takes a noticeable part of a second.
@@ -74,7 +61,7 @@ def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
     forks: list[SessionProcess] = []
     with parent.lock, ExitStack() as opened:
         try:
-            pairs = [channel_pair() for _ in range(count)]
+            pairs = [nursery.system.channel_pair() for _ in range(count)]
         except OSError as error:
             raise ForkFailed(f"the trainer cannot open more channels: {error.strerror}") from error
         for end in (end for pair in pairs for end in pair):
@@ -127,13 +114,13 @@ def _welcome(first: socket.socket, scratch: str, parent: SessionProcess, deadlin
     if pid is None or pid in parent.nursery.live:
         raise ProtocolError(f"a greeting came from process {pid}, which is no new fork")
     try:
-        ours, theirs = channel_pair()
+        ours, theirs = parent.nursery.system.channel_pair()
         process = SessionProcess(ours, Identity(pid, scratch, max(0, parent.threads - 1)), parent.nursery)
     except OSError as error:
         raise _Unborn(f"the trainer cannot open more channels: {error.strerror}") from error
     with theirs:
         try:
-            furnished = parent.nursery.furnish(process.pidfd, parent.stacked)
+            furnished = parent.nursery.furnish(process.handle, parent.stacked)
             proceed = Proceed([], []) if furnished is None else Proceed(furnished.files, furnished.cut)
             send(first, proceed, (theirs.fileno(),), wait=False)
         except TemplateError as error:

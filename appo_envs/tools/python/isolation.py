@@ -11,7 +11,8 @@ from .errors import IsolationError
 from .memory import MemoryGroup, default_cap_mb
 from .sandbox.isolation import features
 from .sandbox.isolation.features import FeatureReport, missing_from_floor
-from .sandbox.settings import PythonSettings
+from .sandbox.settings import LINUX, PythonSettings
+from .system import absent_features, system_for
 from .template_process import TemplateProcess
 
 
@@ -25,7 +26,9 @@ def isolation_report(settings: PythonSettings | None = None) -> tuple[FeatureRep
         SandboxError: the trial itself could not be run.
     """
     settings = PythonSettings() if settings is None else settings
-    template = TemplateProcess(settings)
+    if settings.system != LINUX:
+        return absent_features()
+    template = TemplateProcess(settings, system_for(settings))
     try:
         reports = template.probe()
     finally:

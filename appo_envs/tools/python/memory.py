@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import pathlib
-import signal
 import time
 from collections.abc import Mapping
+
+from .handles import ProcessHandle
 
 _MIB = 1 << 20
 _SHARE_OF_MACHINE = 0.75
@@ -37,11 +38,11 @@ class MemoryWatch:
         self._cap = cap_mb * _MIB
         self._next_look = 0.0
 
-    def look(self, processes: Mapping[int, int]) -> int | None:
+    def look(self, processes: Mapping[int, ProcessHandle]) -> int | None:
         """Kill the largest process if all together are above the cap; call it often, it looks seldom.
 
         Args:
-            processes: process ids, with a descriptor of each.
+            processes: process ids, with a handle of each.
 
         Returns:
             The id of the process that was killed.
@@ -56,8 +57,9 @@ class MemoryWatch:
             if sum(sizes.values()) > self._cap:
                 victim = max(sizes, key=lambda pid: sizes[pid])
                 try:
-                    signal.pidfd_send_signal(processes[victim], signal.SIGKILL)
-                except (ProcessLookupError, OSError):
+                    processes[victim].kill()
+                except OSError:
+                    # Its session ended it meanwhile, and gave the handle back.
                     victim = None
         end = time.monotonic()
         self._next_look = end + max(_LEAST_PAUSE, _PAUSE_PER_COST * (end - begin))

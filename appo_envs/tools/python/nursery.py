@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from .handles import ProcessHandle
 from .sandbox.wire import Furnished
+from .system import System
 
 
 class Nursery(Protocol):
     """What the supervisor does for the processes that came from its template.
 
     Attributes:
-        live: the process ids of known sessions, with a descriptor of each.
+        live: the process ids of known sessions, with a handle of each.
         ends: why the supervisor ended a process, by its id.
     """
 
-    live: dict[int, int]
+    live: dict[int, ProcessHandle]
     ends: dict[int, str]
+
+    @property
+    def system(self) -> System:
+        """The operating system's ways."""
+        ...
 
     def new_scratch(self, parent: str) -> str:
         """The path of a new folder for a fork of the session in folder `parent`; empty where /tmp is private."""
@@ -27,11 +35,15 @@ class Nursery(Protocol):
         """While open, process `pid` may fork `count` times."""
         ...
 
-    def furnish(self, pidfd: int, stacked: int) -> Furnished | None:
+    def hold(self, pid: int, channel: socket.socket) -> ProcessHandle:
+        """A handle of a process that just greeted on `channel`; OSError if it has ended."""
+        ...
+
+    def furnish(self, process: ProcessHandle, stacked: int) -> Furnished | None:
         """Give a fork its private surroundings; None where /tmp is not private.
 
         Args:
-            pidfd: descriptor of the fork.
+            process: the fork.
             stacked: how many /tmp lie over each other in its parent.
         """
         ...

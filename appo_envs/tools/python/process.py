@@ -11,7 +11,6 @@ import os
 import secrets
 import select
 import shutil
-import signal
 import socket
 import threading
 import time
@@ -20,8 +19,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from .errors import SandboxError
+from .handles import ProcessHandle
 from .nursery import Nursery
-from .sandbox.wire import Failed, Forked, Message, Packet, ProtocolError, Ran, Run, close_all, decode, receive, send
+from .sandbox.packets import Packet, ProtocolError, close_all, receive
+from .sandbox.wire import Failed, Forked, Message, Ran, Run, decode, send
 
 M = TypeVar("M", Forked, Ran)
 _GONE_SECONDS = 1.0
@@ -71,14 +72,15 @@ class SessionProcess:
         self.stacked = 1
         self._owner = os.getpid()
         self._channel = channel
-        self._pidfd = os.pidfd_open(identity.pid)
+        self._handle = nursery.hold(identity.pid, channel)
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN)
-        self._poll.register(self._pidfd, select.POLLIN)
+        if self._handle.descriptor is not None:
+            self._poll.register(self._handle.descriptor, select.POLLIN)
         # An unguessable start: answers cannot be queued before their question is known.
         self._number = secrets.randbits(48)
-        nursery.live[identity.pid] = self._pidfd
-        self._give_back = weakref.finalize(self, _give_back, self._owner, channel, self._pidfd, identity, nursery.live)
+        nursery.live[identity.pid] = self._handle
+        self._give_back = weakref.finalize(self, _give_back, self._owner, channel, self._handle, identity, nursery.live)
 
     @property
     def channel(self) -> socket.socket:
@@ -86,9 +88,9 @@ class SessionProcess:
         return self._channel
 
     @property
-    def pidfd(self) -> int:
-        """A descriptor of the process, valid while it is not ended."""
-        return self._pidfd
+    def handle(self) -> ProcessHandle:
+        """What stands for the process, valid while it is not ended."""
+        return self._handle
 
     @property
     def alive(self) -> bool:
@@ -192,18 +194,15 @@ class SessionProcess:
         return ProcessLost(reason)
 
 
-def _give_back(owner: int, channel: socket.socket, pidfd: int, identity: Identity, live: dict[int, int]) -> None:
+def _give_back(
+    owner: int, channel: socket.socket, handle: ProcessHandle, identity: Identity, live: dict[int, ProcessHandle]
+) -> None:
     """End the process and free its descriptors and folder; a fork of the trainer frees its copies only."""
     if os.getpid() == owner:
-        try:
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        handle.kill()
         live.pop(identity.pid, None)
         if identity.scratch:
-            gone = select.poll()
-            gone.register(pidfd, select.POLLIN)
-            gone.poll(_GONE_SECONDS * 1000)
+            handle.await_end(_GONE_SECONDS)
             shutil.rmtree(identity.scratch, ignore_errors=True)
     channel.close()
-    os.close(pidfd)
+    handle.close()

@@ -16,9 +16,10 @@ from .forking import fork_process
 from .frozen import PythonSnapshot
 from .process import ProcessLost, ProcessRefused, SessionProcess
 from .result import RunResult
+from .sandbox.packets import ProtocolError
 from .sandbox.settings import PythonSettings, check_seconds
 from .sandbox.text import encodable
-from .sandbox.wire import ProtocolError, Ran
+from .sandbox.wire import Ran
 from .supervisor import supervisor_for
 
 

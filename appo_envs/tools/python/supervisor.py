@@ -17,29 +17,17 @@ import tempfile
 import threading
 from collections.abc import Sequence
 
-from .clones import CloneGuard
 from .errors import SandboxError
+from .handles import ProcessHandle
 from .isolation import check_floor, memory_group
 from .memory import MemoryGroup, MemoryWatch, default_cap_mb
 from .process import Identity, SessionProcess
 from .sandbox.isolation import features
 from .sandbox.isolation.namespaces import NOBODY
+from .sandbox.packets import Packet, ProtocolError, close_all, receive
 from .sandbox.settings import NONE, PythonSettings
-from .sandbox.wire import (
-    Done,
-    Failed,
-    Furnish,
-    Furnished,
-    Packet,
-    ProtocolError,
-    Ready,
-    Spawn,
-    Sweep,
-    channel_pair,
-    close_all,
-    decode,
-    receive,
-)
+from .sandbox.wire import Done, Failed, Furnish, Furnished, Ready, Spawn, Sweep, decode
+from .system import system_for
 from .template_process import Answer, TemplateProcess
 
 _SPAWN_SECONDS = 20.0
@@ -58,16 +46,15 @@ class Supervisor:
     """
 
     def __init__(self, settings: PythonSettings) -> None:
-        if sys.platform != "linux":
-            raise SandboxError(f"Python sessions need Linux, this is {sys.platform}: use a Linux container")
         self.settings = settings
-        self.live: dict[int, int] = {}
+        self.system = system_for(settings)
+        self.live: dict[int, ProcessHandle] = {}
         self.ends: dict[int, str] = {}
         self._owner = os.getpid()
         self._number = itertools.count(1)
         self._closing = False
         self._scratch = ""
-        self._guard = CloneGuard(settings.limits.threads)
+        self._guard = self.system.guard(settings.limits.threads)
         self._active: frozenset[str] = frozenset()
         self._trouble: SandboxError | None = None
         self._template: TemplateProcess | None = None
@@ -104,7 +91,7 @@ class Supervisor:
         group, group_report = memory_group(settings) if isolated else (None, None)
         if group is not None:
             ending.callback(group.close)
-        template = self._template = TemplateProcess(settings)
+        template = self._template = TemplateProcess(settings, self.system)
         ending.callback(template.wait)
         reports = template.probe()
         if group_report is None:
@@ -117,7 +104,9 @@ class Supervisor:
         if features.PRIVATE_TMP not in self._active:
             self._scratch = _make_scratch(for_nobody=isolated and os.geteuid() == 0)
         template.start(sorted(self._active), self._scratch)
-        return None if group is not None else MemoryWatch(settings.total_memory_mb or default_cap_mb())
+        if group is not None or not self.system.tells_memory:
+            return None
+        return MemoryWatch(settings.total_memory_mb or default_cap_mb())
 
     @property
     def alive(self) -> bool:
@@ -144,7 +133,7 @@ class Supervisor:
         # A session and its forks have their folders in one, which is all that the walls let them write to.
         scratch = self._scratch and os.path.join(self._scratch, self._next_name(), "0")
         try:
-            ours, theirs = channel_pair()
+            ours, theirs = self.system.channel_pair()
         except OSError as error:
             raise SandboxError(f"the trainer cannot open more channels: {error.strerror}") from error
         with contextlib.ExitStack() as failing:
@@ -169,15 +158,23 @@ class Supervisor:
         """While open, process `pid` may fork `count` times."""
         return self._guard.permit(pid, count)
 
-    def furnish(self, pidfd: int, stacked: int) -> Furnished | None:
+    def hold(self, pid: int, channel: socket.socket) -> ProcessHandle:
+        """A handle of a session's process that just greeted on `channel`.
+
+        Raises:
+            OSError: it has ended, or is none of this template's.
+        """
+        return self.system.hold(pid, self.template_pid, channel)
+
+    def furnish(self, process: ProcessHandle, stacked: int) -> Furnished | None:
         """Give a fork its private surroundings; None where /tmp is not private.
 
         Raises:
             TemplateError: it cannot be done.
         """
-        if features.PRIVATE_TMP not in self._active:
+        if features.PRIVATE_TMP not in self._active or process.descriptor is None:
             return None
-        return self._ask(Furnish(next(self._number), stacked), Furnished, (pidfd,))
+        return self._ask(Furnish(next(self._number), stacked), Furnished, (process.descriptor,))
 
     def sweep(self, parent: int) -> None:
         """Kill the children of a process, and orphans, that are no known sessions."""
@@ -220,7 +217,8 @@ def _join(group: MemoryGroup, pid: int) -> None:
 
 def _make_scratch(for_nobody: bool) -> str:
     try:
-        scratch = tempfile.mkdtemp(prefix="appo-python-")
+        # Open files are known by their real paths, and on macOS the temporary folder lies behind a link.
+        scratch = os.path.realpath(tempfile.mkdtemp(prefix="appo-python-"))
         if for_nobody:
             os.chown(scratch, NOBODY, NOBODY)
     except OSError as error:

@@ -18,24 +18,10 @@ from typing import TypeVar
 from . import sandbox
 from .errors import SandboxError
 from .sandbox.isolation.features import FeatureReport
-from .sandbox.settings import PythonSettings, encode_settings
-from .sandbox.wire import (
-    Configure,
-    Done,
-    Failed,
-    Furnish,
-    Furnished,
-    Probed,
-    ProtocolError,
-    Ready,
-    Spawn,
-    Start,
-    Sweep,
-    channel_pair,
-    decode,
-    receive,
-    send,
-)
+from .sandbox.packets import ProtocolError, receive
+from .sandbox.settings import LINUX, PythonSettings, encode_settings
+from .sandbox.wire import Configure, Done, Failed, Furnish, Furnished, Probed, Ready, Spawn, Start, Sweep, decode, send
+from .system import System
 
 Answer = TypeVar("Answer", Probed, Ready, Done, Furnished)
 
@@ -53,6 +39,8 @@ _ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "1",
 }
+# macOS ends forks that use its own libraries, numeric ones among them, unless told that this is meant.
+_FOR_FORKS = {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES", "VECLIB_MAXIMUM_THREADS": "1"}
 
 
 class TemplateError(SandboxError):
@@ -60,25 +48,26 @@ class TemplateError(SandboxError):
 
 
 class TemplateProcess:
-    """A template, from its program's start on. The kernel ends it with the thread that made this object.
+    """A template, from its program's start on; on Linux the kernel ends it with the thread that made this object.
 
     Args:
         settings: of all its sessions.
+        system: the operating system's ways.
 
     Raises:
         TemplateError: the interpreter cannot be executed.
     """
 
-    def __init__(self, settings: PythonSettings) -> None:
+    def __init__(self, settings: PythonSettings, system: System) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._control, theirs = channel_pair()
+        self._control, theirs = system.channel_pair()
         command = [sys.executable, "-B", "-P", "-s", "-S", "-X", "utf8", str(_LAUNCH), str(theirs.fileno())]
         with theirs:
             try:
                 self._program = subprocess.Popen(
                     command,
-                    env=_ENVIRONMENT,
+                    env=_ENVIRONMENT if settings.system == LINUX else _ENVIRONMENT | _FOR_FORKS,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],

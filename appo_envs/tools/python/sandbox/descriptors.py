@@ -7,9 +7,11 @@ nothing. Owns both halves of putting that right in the child. Which files to ope
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import stat
+import sys
 from collections.abc import Sequence
 
 from .wire import OpenFile
@@ -17,6 +19,7 @@ from .wire import OpenFile
 # 0, 1 and 2 are the null device in every session, 3 is its channel to the trainer.
 CHANNEL = 3
 FIRST_FREE = 4
+_MOST_PATH_BYTES = 1024
 # Flags that only matter when a file is first made.
 _CREATING = os.O_CREAT | os.O_EXCL | os.O_TRUNC
 
@@ -43,6 +46,17 @@ def open_descriptors(limit: int) -> list[int]:
         poll.register(number, 0)
     closed = {number for number, event in poll.poll(0) if event & select.POLLNVAL}
     return [number for number in range(FIRST_FREE, limit) if number not in closed]
+
+
+def opened_path(number: int) -> str:
+    """The path of an open file, as the system tells it.
+
+    Raises:
+        OSError: it has none, or the system does not tell.
+    """
+    if sys.platform == "darwin":
+        return os.fsdecode(fcntl.fcntl(number, fcntl.F_GETPATH, bytes(_MOST_PATH_BYTES)).rstrip(b"\0"))
+    return os.readlink(f"/proc/self/fd/{number}")
 
 
 def is_file(mode: int) -> bool:

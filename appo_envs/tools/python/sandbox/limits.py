@@ -12,14 +12,16 @@ from .settings import Limits
 
 _MIB = 1 << 20
 _STACK_BYTES = 16 * _MIB
+_MEMORY = (resource.RLIMIT_AS, resource.RLIMIT_STACK, resource.RLIMIT_MEMLOCK)
 
 
-def apply_limits(limits: Limits, processes: int | None = None) -> None:
+def apply_limits(limits: Limits, processes: int | None = None, *, lenient: bool = False) -> None:
     """Lower this process's limits for good, soft and hard alike.
 
     Args:
         limits: as the caller chose them.
         processes: that may be alive in its user namespace; None for no limit.
+        lenient: go without a limit on memory that the system does not take, as macOS often does.
 
     Raises:
         OSError: the system refuses a limit.
@@ -38,4 +40,8 @@ def apply_limits(limits: Limits, processes: int | None = None) -> None:
     ):
         _, hard = resource.getrlimit(kind)
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (bound, bound))
+        try:
+            resource.setrlimit(kind, (bound, bound))
+        except (OSError, ValueError):
+            if not (lenient and kind in _MEMORY):
+                raise

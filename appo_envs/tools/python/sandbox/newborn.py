@@ -21,7 +21,8 @@ from .isolation.private_tmp import PrivateTmp
 from .isolation.root import DEVICES, SESSION_FOLDER, inside_path
 from .isolation.seccomp import install_filter
 from .limits import apply_limits
-from .settings import ISOLATED, PythonSettings
+from .packets import open_channel
+from .settings import ISOLATED, LINUX, PythonSettings
 from .wire import Failed, Ready, send
 from .workplace import PlainFolder, Workplace
 
@@ -76,7 +77,7 @@ def _take_only_channel(end: int) -> socket.socket:
     move_descriptor(end, CHANNEL)
     null_standard_streams()
     os.closerange(FIRST_FREE, _HIGHEST_DESCRIPTOR)
-    return socket.socket(fileno=CHANNEL)
+    return open_channel(CHANNEL)
 
 
 def _restrict(birth: Birth) -> tuple[Workplace, int | None]:
@@ -90,7 +91,7 @@ def _restrict(birth: Birth) -> tuple[Workplace, int | None]:
     workplace = PrivateTmp(limits) if features.PRIVATE_TMP in active else PlainFolder(birth.scratch, limits)
     workplace.enter()
     unsupervised = features.USERNS in active and features.NOTIFY not in active
-    apply_limits(limits, _MOST_UNSUPERVISED if unsupervised else None)
+    apply_limits(limits, _MOST_UNSUPERVISED if unsupervised else None, lenient=birth.settings.system != LINUX)
     if birth.settings.isolation != ISOLATED:
         return workplace, None
     forbid_new_privileges()

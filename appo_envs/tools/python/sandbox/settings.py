@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from dataclasses import dataclass, field
 
 from .isolation.features import DEFAULT_FLOOR, Floor, check_names
 
 ISOLATED = "isolated"
 NONE = "none"
+LINUX = "linux"
+POSIX = "posix"
 
 DEFAULT_PRELOAD = (
     "math",
@@ -69,6 +72,11 @@ class Limits:
                 raise ValueError(f"Limits.{limit.name} must be an int of at least 1, got {value!r}")
 
 
+def native_system() -> str:
+    """What `PythonSettings.system` is on this machine."""
+    return LINUX if sys.platform == "linux" else POSIX
+
+
 @dataclass(frozen=True)
 class PythonSettings:
     """How Python sessions are started; sessions with equal settings share one template process.
@@ -86,6 +94,8 @@ class PythonSettings:
         total_memory_mb: memory that all sessions together may use, MiB; None for three quarters of the
             machine's.
         limits: what one session may use.
+        system: "linux", or "posix" for doing with what any POSIX system has, which allows no isolation. The
+            default is this machine's; "posix" works on Linux too, which is how it is tested.
     """
 
     isolation: str = ISOLATED
@@ -98,10 +108,13 @@ class PythonSettings:
     start_seconds: float = 60.0
     total_memory_mb: int | None = None
     limits: Limits = field(default_factory=Limits)
+    system: str = field(default_factory=native_system)
 
     def __post_init__(self) -> None:
         if self.isolation not in (ISOLATED, NONE):
             raise ValueError(f'isolation must be "{ISOLATED}" or "{NONE}", got {self.isolation!r}')
+        if self.system not in (LINUX, POSIX):
+            raise ValueError(f'system must be "{LINUX}" or "{POSIX}", got {self.system!r}')
         for name in ("timeout", "grace", "start_seconds"):
             check_seconds(name, getattr(self, name))
         check_names("without", self.without)

@@ -22,14 +22,15 @@ from .isolation import features, namespaces
 from .isolation.lifetime import die_with_parent, run_before_parent
 from .isolation.probe import probe_features
 from .isolation.root import shown_paths
+from .packets import open_channel, receive
 from .settings import ISOLATED, decode_settings
-from .wire import Configure, Failed, Probed, Start, decode, receive, send
+from .wire import Configure, Failed, Probed, Start, decode, send
 
 
 def main(descriptor: int) -> NoReturn:
     """Start the template whose control channel is `descriptor`; never returns."""
     trainer = os.getppid()
-    control = socket.socket(fileno=descriptor)
+    control = open_channel(descriptor)
     configure = decode(receive(control).data, Configure)
     settings = decode_settings(configure.settings)
     sys.path += [folder for folder in (*settings.paths, *configure.site_folders) if folder not in sys.path]

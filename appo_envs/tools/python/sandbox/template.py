@@ -19,28 +19,16 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from .isolation import features, namespaces
-from .isolation.lifetime import adopt_orphans, die_with_parent, run_before_parent
+from .isolation.lifetime import adopt_orphans, await_request, die_with_parent, run_before_parent
 from .isolation.private_tmp import furnish_fork, open_own_mounts
 from .isolation.root import enter_root, move_imports_inside
 from .isolation.seccomp import filter_here
 from .newborn import Birth, begin_session
 from .orphans import kill_strays
-from .settings import ISOLATED, PythonSettings
+from .packets import ProtocolError, close_all, receive
+from .settings import ISOLATED, LINUX, PythonSettings
 from .tree import TreeError
-from .wire import (
-    Done,
-    Failed,
-    Furnish,
-    Message,
-    ProtocolError,
-    Ready,
-    Spawn,
-    Sweep,
-    close_all,
-    decode,
-    receive,
-    send,
-)
+from .wire import Done, Failed, Furnish, Message, Ready, Spawn, Sweep, decode, send
 
 
 @dataclass(frozen=True)
@@ -115,12 +103,16 @@ class _Template:
         """Have the kernel end this process with the trainer; to be said again after every change of user."""
         if features.PID in self._plan.active:
             die_with_parent(0)
+        elif self._plan.settings.system != LINUX:
+            signal.signal(signal.SIGTERM, lambda _signal, _frame: self._end())
         else:
             run_before_parent(self._plan.trainer, self._end)
 
     def serve(self) -> NoReturn:
         """Carry out requests until the trainer goes away."""
         while True:
+            if self._plan.settings.system != LINUX and not await_request(self._control, self._plan.trainer):
+                self._end()
             try:
                 packet = receive(self._control)
                 if not packet.data:

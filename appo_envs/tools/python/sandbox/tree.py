@@ -11,6 +11,8 @@ import os
 
 _MAX_DEPTH = 32
 _CHUNK = 1 << 20
+# What lseek says on file systems without holes.
+_NO_HOLES = (errno.EINVAL, errno.ENOTSUP, errno.ENOTTY)
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # A fifo would block the copy without O_NONBLOCK.
 _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -88,18 +90,25 @@ def copy_content(source: int, target: int) -> None:
     os.ftruncate(target, size)
     offset = 0
     while offset < size:
-        try:
-            offset = os.lseek(source, offset, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno != errno.ENXIO:
-                raise
-            break
-        end = os.lseek(source, offset, os.SEEK_HOLE)
+        offset, end = _next_extent(source, offset, size)
         while offset < end:
             chunk = os.pread(source, min(_CHUNK, end - offset), offset)
             if not chunk:
                 return
             offset += os.pwrite(target, chunk, offset)
+
+
+def _next_extent(source: int, offset: int, size: int) -> tuple[int, int]:
+    """Where the next bytes that are no hole begin and end; all the rest where the system knows of no holes."""
+    try:
+        begin = os.lseek(source, offset, os.SEEK_DATA)
+        return begin, os.lseek(source, begin, os.SEEK_HOLE)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return size, size
+        if error.errno in _NO_HOLES:
+            return offset, size
+        raise
 
 
 def _copy_times(source: int, target: int) -> None:

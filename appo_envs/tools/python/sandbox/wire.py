@@ -1,33 +1,21 @@
 """The words that the trainer, the template and the sessions exchange, and how a word becomes a packet.
 
-One message is one SOCK_SEQPACKET packet of UTF-8 JSON: `["Kind", field, ...]`. The trainer reads what
-model-written code may have forged, so `decode` accepts exactly the declared kinds, numbers of fields and
-types, and nothing else. Who sent a packet is the kernel's word (SCM_CREDENTIALS), never the message's. What
-the messages cause is up to `worker`, `template` and the trainer's `process`.
+One message is one packet of UTF-8 JSON: `["Kind", field, ...]`. The trainer reads what model-written code may
+have forged, so `decode` accepts exactly the declared kinds, numbers of fields and types, and nothing else. How
+packets travel, and who sent one, is `packets`'s. What the messages cause is up to `worker`, `template` and the
+trainer's `process`.
 """
 
-import array
 import json
-import os
 import socket
-import struct
-import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar, get_args
 
 from .isolation.features import FeatureReport
+from .packets import MAX_PACKET, ProtocolError, send_packet
 
-MAX_PACKET = 400 * 1024
-MAX_DESCRIPTORS = 64
-_room = threading.local()
 # json.dumps would make a new encoder for every message.
 _to_json = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
-_CREDENTIALS = struct.Struct("iII")
-_ANCILLARY = socket.CMSG_SPACE(4 * MAX_DESCRIPTORS) + socket.CMSG_SPACE(_CREDENTIALS.size)
-
-
-class ProtocolError(Exception):
-    """A packet that the protocol does not allow: malformed, oversized, or of the wrong kind or sender."""
 
 
 class OpenFile(NamedTuple):
@@ -190,14 +178,6 @@ Message = (
 M = TypeVar("M", bound=Message)
 
 
-class Packet(NamedTuple):
-    """One received packet: its bytes (none at the end of the stream), descriptors, sender's process id."""
-
-    data: bytes
-    descriptors: list[int]
-    pid: int | None
-
-
 def _exactly(*allowed: type) -> Callable[[object], object]:
     # isinstance() would take True for an int.
     def check(value: object) -> object:
@@ -287,72 +267,12 @@ def decode(data: bytes, *kinds: type[M]) -> M:
         raise ProtocolError(f"{error} in {kind.__name__}, got {data[:80]!r}") from error
 
 
-def channel_pair() -> tuple[socket.socket, socket.socket]:
-    """A connected pair of packet sockets; the first end learns who writes to the second."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    for end in (ours, theirs):
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_PACKET)
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-    return ours, theirs
-
-
 def send(end: socket.socket, message: Message, descriptors: Sequence[int] = (), *, wait: bool = True) -> None:
-    """Send one message, with copies of open descriptors.
-
-    Args:
-        end: our side of a channel.
-        message: what to say.
-        descriptors: of which the other side gets copies.
-        wait: until the other side has read enough of what was sent before; a hostile one never does.
+    """Send one message as a packet, with copies of open descriptors; `packets.send_packet` says the rest.
 
     Raises:
         ProtocolError: the message is too long for a packet.
         BlockingIOError: the other side does not read, and this one does not wait.
         OSError: the other side is gone.
     """
-    flags = 0 if wait else socket.MSG_DONTWAIT
-    data = encode(message)
-    if descriptors:
-        rights = array.array("i", descriptors)
-        end.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)], flags)
-    else:
-        end.send(data, flags)
-
-
-def _buffer() -> memoryview:
-    """This thread's room for a packet; making it anew for each packet takes longer than all else together."""
-    try:
-        return _room.buffer
-    except AttributeError:
-        _room.buffer = memoryview(bytearray(MAX_PACKET))
-        return _room.buffer
-
-
-def receive(end: socket.socket) -> Packet:
-    """Wait for one packet. The caller owns the descriptors in it.
-
-    Raises:
-        ProtocolError: the packet or its ancillary part was longer than allowed; its descriptors are closed.
-        OSError: reading failed.
-    """
-    buffer = _buffer()
-    size, ancillary, flags, _ = end.recvmsg_into([buffer], _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
-    descriptors: list[int] = []
-    pid = None
-    for level, kind, payload in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            numbers = array.array("i")
-            numbers.frombytes(payload[: len(payload) - len(payload) % numbers.itemsize])
-            descriptors.extend(numbers)
-        elif level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
-            pid = _CREDENTIALS.unpack(payload)[0]
-    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-        close_all(descriptors)
-        raise ProtocolError(f"a packet was longer than {MAX_PACKET} bytes or carried too many descriptors")
-    return Packet(bytes(buffer[:size]), descriptors, pid)
-
-
-def close_all(descriptors: Sequence[int]) -> None:
-    """Close descriptors that came with a packet and have no use."""
-    for descriptor in descriptors:
-        os.close(descriptor)
+    send_packet(end, encode(message), descriptors, wait=wait)

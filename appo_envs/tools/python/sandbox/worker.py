@@ -16,22 +16,10 @@ from typing import NoReturn
 
 from .cell import Interpreter
 from .descriptors import CHANNEL, move_descriptor
+from .packets import ProtocolError, close_all, open_channel, receive
 from .settings import Limits
 from .tree import TreeError
-from .wire import (
-    Failed,
-    Fork,
-    Forked,
-    Hello,
-    Proceed,
-    ProtocolError,
-    Ran,
-    Run,
-    close_all,
-    decode,
-    receive,
-    send,
-)
+from .wire import Failed, Fork, Forked, Hello, Proceed, Ran, Run, decode, send
 from .workplace import Workplace
 
 # Taken before any code of a session runs, which may replace the functions of the module.
@@ -103,7 +91,7 @@ def _begin_fork(workplace: Workplace, end: int, ends: list[int], scratch: str) -
     """
     close_all([other for other in ends if other != end])
     move_descriptor(end, CHANNEL)
-    channel = socket.socket(fileno=CHANNEL)
+    channel = open_channel(CHANNEL)
     try:
         own = workplace.leave(scratch)
         send(channel, Hello(1))
@@ -111,7 +99,7 @@ def _begin_fork(workplace: Workplace, end: int, ends: list[int], scratch: str) -
         proceed = decode(packet.data, Proceed)
         channel.detach()
         move_descriptor(packet.descriptors[0], CHANNEL)
-        channel = socket.socket(fileno=CHANNEL)
+        channel = open_channel(CHANNEL)
         own.settle(proceed)
     except (OSError, TreeError) as error:
         send(channel, Failed(f"the fork's files: {error}"))

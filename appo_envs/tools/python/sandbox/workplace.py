@@ -12,7 +12,7 @@ import os
 import tempfile
 from typing import Protocol
 
-from .descriptors import cut, is_shared, open_descriptors, reopen
+from .descriptors import cut, is_shared, open_descriptors, opened_path, reopen
 from .settings import Limits
 from .tree import copy_tree
 from .wire import OpenFile, Proceed
@@ -80,11 +80,11 @@ class PlainFolder:
         reopen(self._files)
 
     def _open_files(self, scratch: str) -> list[OpenFile]:
-        """The open files, named as in the copy; none on systems that do not list them in /proc."""
+        """The open files, named as in the copy; none on systems that do not tell their names."""
         files = []
         for number in open_descriptors(self._limits.open_files):
             try:
-                path = os.readlink(f"/proc/self/fd/{number}")
+                path = opened_path(number)
                 offset = os.lseek(number, 0, os.SEEK_CUR)
             except OSError:
                 continue

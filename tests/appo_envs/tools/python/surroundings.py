@@ -16,6 +16,8 @@ from appo_envs.tools.python.supervisor import supervisor_for
 
 ISOLATED = PythonSettings(preload=("random", "numpy"), timeout=5.0)
 SMALL = PythonSettings(preload=("random",), timeout=5.0)
+PLAIN = PythonSettings(isolation="none", preload=("random",), timeout=5.0)
+PORTABLE = PythonSettings(isolation="none", preload=("random",), timeout=5.0, system="posix")
 _reports: dict[str, str] = {}
 
 
@@ -54,9 +56,22 @@ def descendants(ancestor: int) -> set[int]:
     return found - {ancestor}
 
 
+def group_of(leader: int) -> set[int]:
+    """All live processes of a process group."""
+    found = set()
+    for pid in parents():
+        with contextlib.suppress(OSError):
+            if os.getpgid(pid) == leader:
+                found.add(pid)
+    return found
+
+
 def session_processes(settings: PythonSettings) -> set[int]:
     """The processes that descend from the template, itself left out."""
     supervisor = supervisor_for(settings)
+    if not supervisor.active:
+        # Nobody adopts orphans there, but all are of one process group.
+        return group_of(supervisor.template_pid) - {supervisor.template_pid}
     inside = descendants(supervisor.template_pid)
     if "pid" in supervisor.active:
         inside -= {pid for pid in inside if parents().get(pid) == supervisor.template_pid}

@@ -86,6 +86,7 @@ def test_wrong_number_in_an_answer_ends_the_process():
 
 _PATCH_FORK = (
     "import os, sys, socket, time\nworker, wire = sys.modules['sandbox.worker'], sys.modules['sandbox.wire']\n"
+    "packets = sys.modules['sandbox.packets']\n"
 )
 _USE_FORK = "\nworker.os = type('O', (), dict(vars(os), fork=staticmethod(fork)))"
 _FALSE_FORKS = {
@@ -174,7 +175,7 @@ _FALSE_GREETINGS = {
         "def fork():\n"
         "    end = socket.socket(fileno=os.dup(min(n for n in range(4, 256) if is_socket(n))))\n"
         "    wire.send(end, wire.Hello(1))\n"
-        "    own = socket.socket(fileno=wire.receive(end).descriptors[0])\n"
+        "    own = socket.socket(fileno=packets.receive(end).descriptors[0])\n"
         "    wire.send(own, wire.Hello(2))\n"
         "    return 4242\n"
     ),
@@ -182,13 +183,13 @@ _FALSE_GREETINGS = {
         "real, me = os.fork, os.getpid()\n"
         "def receive(channel):\n"
         "    while os.getpid() != me: time.sleep(1)\n"
-        "    return wire.receive(channel)\n"
+        "    return packets.receive(channel)\n"
         "worker.receive = receive\n"
         "def fork():\n"
         "    pid = real()\n"
         "    if pid:\n"
         "        end = socket.socket(fileno=os.dup(min(n for n in range(4, 256) if is_socket(n))))\n"
-        "        own = socket.socket(fileno=wire.receive(end).descriptors[0])\n"
+        "        own = socket.socket(fileno=packets.receive(end).descriptors[0])\n"
         "        wire.send(own, wire.Hello(2))\n"
         "    return pid\n"
     ),

@@ -9,14 +9,18 @@ from appo_envs.tools.python.sandbox.isolation import features, syscalls
 from appo_envs.tools.python.sandbox.isolation.features import FeatureReport, missing_from_floor
 from appo_envs.tools.python.supervisor import supervisor_for
 
-from .surroundings import descendants, eventually, need
+from .surroundings import PLAIN, PORTABLE, descendants, eventually, need
 
 _WAYS = [(), *((name,) for name in features.MEANING), ("userns", "landlock"), tuple(features.MEANING)]
+_SETTINGS = {
+    **{"+".join(ways) or "none missing": PythonSettings(without=ways, floor=(), preload=("random",)) for ways in _WAYS},
+    "no isolation": PLAIN,
+    "any POSIX system": PORTABLE,
+}
 
 
-@pytest.mark.parametrize("without", _WAYS, ids=lambda without: "+".join(without) or "none missing")
-def test_sessions_work_whatever_is_missing(without):
-    settings = PythonSettings(without=without, floor=(), preload=("random",))
+@pytest.mark.parametrize("settings", _SETTINGS.values(), ids=_SETTINGS.keys())
+def test_sessions_work_whatever_is_missing(settings):
     with PythonSession(settings) as session:
         session.run("import random; random.seed(1); x = [1]; open('f', 'w').write('one'); f = open('f'); f.read(1)")
         snapshot = session.snapshot()

@@ -68,8 +68,8 @@ def test_open_files_keep_their_place_and_are_shared_no_more(kind):
         first.close(), second.close()
 
 
-def test_a_file_being_read_outside_tmp_keeps_its_own_place_in_every_fork():
-    with PythonSession(SMALL) as parent:
+def test_a_file_being_read_outside_tmp_keeps_its_own_place_in_every_fork(everywhere):
+    with PythonSession(everywhere) as parent:
         parent.run("import os\nf = open(os.__file__, 'rb', buffering=0); f.read(10)")
         (fork,) = parent.fork()
         fork.run("f.read(100)")
@@ -78,8 +78,8 @@ def test_a_file_being_read_outside_tmp_keeps_its_own_place_in_every_fork():
         fork.close()
 
 
-def test_pipes_are_cut_in_a_fork():
-    with PythonSession(SMALL) as parent:
+def test_pipes_are_cut_in_a_fork(everywhere):
+    with PythonSession(everywhere) as parent:
         parent.run("import os\nr, w = os.pipe(); os.write(w, b'for the parent')")
         (fork,) = parent.fork()
         assert fork.run("os.read(r, 100)").value == "b''"
@@ -98,8 +98,8 @@ def test_threads_that_a_fork_loses_are_counted():
         fork.close()
 
 
-def test_threads_go_on_in_the_session_after_a_snapshot():
-    with PythonSession(SMALL) as session:
+def test_threads_go_on_in_the_session_after_a_snapshot(everywhere):
+    with PythonSession(everywhere) as session:
         session.run(
             "import threading, time\nn = [0]\n"
             "def work():\n    while True:\n        n[0] += 1\n        time.sleep(0.001)\n"
@@ -112,23 +112,23 @@ def test_threads_go_on_in_the_session_after_a_snapshot():
         snapshot.close()
 
 
-def test_sixty_generations_of_forks_keep_their_state():
-    with PythonSession(SMALL) as first:
-        first.run("line = [0]; open('/tmp/line', 'w').write('0')")
+def test_sixty_generations_of_forks_keep_their_state(everywhere):
+    with PythonSession(everywhere) as first:
+        first.run("line = [0]; open('line', 'w').write('0')")
         session = first
         for generation in range(1, 61):
             (child,) = session.fork()
             if session is not first:
                 session.close()
-            assert child.run(f"line.append({generation}); open('/tmp/line', 'a').write('.')").error is None
+            assert child.run(f"line.append({generation}); open('line', 'a').write('.')").error is None
             session = child
-        assert session.run("len(line), len(open('/tmp/line').read())").value == "(61, 61)"
+        assert session.run("len(line), len(open('line').read())").value == "(61, 61)"
         assert first.run("line").value == "[0]"
         session.close()
 
 
-def test_more_forks_than_one_batch_are_made():
-    with PythonSession(SMALL) as parent:
+def test_more_forks_than_one_batch_are_made(everywhere):
+    with PythonSession(everywhere) as parent:
         parent.run("x = 5")
         forks = parent.fork(40)
         assert [fork.run(f"x + {n}").value for n, fork in enumerate(forks)] == [str(5 + n) for n in range(40)]
@@ -136,16 +136,16 @@ def test_more_forks_than_one_batch_are_made():
             fork.close()
 
 
-def test_at_fork_hooks_of_the_code_do_not_disturb_a_fork():
-    with PythonSession(SMALL) as parent:
+def test_at_fork_hooks_of_the_code_do_not_disturb_a_fork(everywhere):
+    with PythonSession(everywhere) as parent:
         parent.run("import os\nos.register_at_fork(before=lambda: 1 / 0, after_in_child=lambda: 1 / 0)\nx = 1")
         (fork,) = parent.fork()
         assert fork.run("x").value == "1"
         fork.close()
 
 
-def test_random_state_of_a_replaced_generator_does_not_stop_a_fork():
-    with PythonSession(SMALL) as parent:
+def test_random_state_of_a_replaced_generator_does_not_stop_a_fork(everywhere):
+    with PythonSession(everywhere) as parent:
         parent.run("import random\nrandom.getstate = random.setstate = None\nx = 1")
         (fork,) = parent.fork()
         assert fork.run("x").value == "1"

@@ -17,7 +17,7 @@ from appo_envs.errors import SandboxError
 from appo_envs.tools.python import PythonSession, PythonSettings
 from appo_envs.tools.python.supervisor import Supervisor, supervisor_for
 
-from .surroundings import SMALL, descendants, eventually, session_processes
+from .surroundings import descendants, eventually, session_processes
 
 _TRAINER = """
 import os, sys, threading, time
@@ -46,7 +46,9 @@ def open_folder() -> Iterator[pathlib.Path]:
 
 # A helper process forked from the trainer keeps the trainer's sockets open, so that nobody sees them close.
 @pytest.mark.parametrize("company", ["alone", "with a helper"])
-@pytest.mark.parametrize("settings", ["", "isolation='none', ", "without=('mnt',), "])
+@pytest.mark.parametrize(
+    "settings", ["", "isolation='none', ", "isolation='none', system='posix', ", "without=('mnt',), "]
+)
 def test_killed_trainer_leaves_no_process_and_no_file(settings, company, open_folder):
     trainer = subprocess.Popen(
         [sys.executable, "-c", _TRAINER.replace("SETTINGS", settings), company],
@@ -82,12 +84,12 @@ def _descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def test_closing_gives_back_processes_and_descriptors():
-    with PythonSession(SMALL) as session:
+def test_closing_gives_back_processes_and_descriptors(everywhere):
+    with PythonSession(everywhere) as session:
         session.run("1")
     before = _descriptors()
     for _ in range(5):
-        with PythonSession(SMALL) as session:
+        with PythonSession(everywhere) as session:
             session.run("x = 1")
             snapshot = session.snapshot()
             forks = session.fork(3)
@@ -95,27 +97,27 @@ def test_closing_gives_back_processes_and_descriptors():
             for fork in forks:
                 fork.close()
             snapshot.close()
-    assert eventually(lambda: not session_processes(SMALL))
+    assert eventually(lambda: not session_processes(everywhere))
     # The listener of a session is closed by the thread that watches it.
     assert eventually(lambda: _descriptors() <= before)
 
 
-def test_garbage_collection_gives_back_everything():
-    session = PythonSession(SMALL)
+def test_garbage_collection_gives_back_everything(everywhere):
+    session = PythonSession(everywhere)
     session.run("x = 1")
     snapshot, forks = session.snapshot(), session.fork(2)
     session.run("x = 2")
-    assert len(session_processes(SMALL)) == 4
+    assert len(session_processes(everywhere)) == 4
     del session, forks
     gc.collect()
-    assert eventually(lambda: len(session_processes(SMALL)) == 1), "the snapshot holds the last one"
+    assert eventually(lambda: len(session_processes(everywhere)) == 1), "the snapshot holds the last one"
     del snapshot
     gc.collect()
-    assert eventually(lambda: not session_processes(SMALL))
+    assert eventually(lambda: not session_processes(everywhere))
 
 
-def test_unshared_snapshot_costs_no_second_process():
-    with PythonSession(SMALL) as session:
+def test_unshared_snapshot_costs_no_second_process(everywhere):
+    with PythonSession(everywhere) as session:
         session.run("x = 1")
         pid = session.process_id
         session.snapshot().close()
@@ -139,8 +141,8 @@ def test_template_that_was_killed_is_replaced_and_its_sessions_say_so():
     session.close()
 
 
-def test_fork_of_the_trainer_cannot_touch_its_sessions_but_makes_its_own():
-    session = PythonSession(SMALL)
+def test_fork_of_the_trainer_cannot_touch_its_sessions_but_makes_its_own(everywhere):
+    session = PythonSession(everywhere)
     session.run("x = 1")
     child = os.fork()
     if child == 0:
@@ -149,7 +151,7 @@ def test_fork_of_the_trainer_cannot_touch_its_sessions_but_makes_its_own():
             try:
                 session.run("x = 2")
             except SandboxError as error:
-                with PythonSession(SMALL) as own:
+                with PythonSession(everywhere) as own:
                     code = 0 if "fork" in str(error) and own.run("1 + 1").value == "2" else 2
             session.close()
             from appo_envs.tools.python.supervisor import close_supervisors

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from appo_envs.errors import SandboxError
 from appo_envs.tools.python import Limits, PythonSession, PythonSettings
 from appo_envs.tools.python.clones import CloneGuard
+from appo_envs.tools.python.handles import DescribedProcess
 from appo_envs.tools.python.memory import MemoryGroup, MemoryWatch
 from appo_envs.tools.python.sandbox.descriptors import open_descriptors
 from appo_envs.tools.python.sandbox.isolation import seccomp, syscalls
@@ -136,7 +137,9 @@ def test_memory_group_is_refused_without_the_controller(tmp_path):
 
 def test_memory_watch_spares_small_sessions():
     watch = MemoryWatch(10**6)
-    assert watch.look({os.getpid(): -1}) is None
+    myself = DescribedProcess(os.getpid())
+    assert watch.look({os.getpid(): myself}) is None
+    myself.close()
 
 
 @pytest.mark.parametrize(

@@ -6,28 +6,36 @@ import array
 import json
 import os
 import socket
+import sys
+import threading
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from appo_envs.tools.python.sandbox.isolation.features import FeatureReport
-from appo_envs.tools.python.sandbox.wire import (
+from appo_envs.tools.python.sandbox.packets import (
     MAX_DESCRIPTORS,
     MAX_PACKET,
+    Pair,
+    ProtocolError,
+    close_all,
+    framed_pair,
+    open_channel,
+    packet_pair,
+    receive,
+)
+from appo_envs.tools.python.sandbox.wire import (
     Fork,
     Hello,
     OpenFile,
     Probed,
     Proceed,
-    ProtocolError,
     Ran,
     Run,
-    channel_pair,
-    close_all,
     decode,
     encode,
-    receive,
     send,
 )
 
@@ -108,27 +116,40 @@ def test_too_long_message_is_refused_by_the_sender():
         encode(Run(1, "x" * MAX_PACKET, 1.0))
 
 
-def test_packet_carries_descriptors_and_the_kernels_word_for_the_sender():
-    ours, theirs = channel_pair()
-    with ours, theirs, open(os.devnull) as file:
-        send(theirs, Hello(1), (file.fileno(),))
+@pytest.fixture(params=[packet_pair, framed_pair])
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """Both kinds of channels."""
+    if request.param is packet_pair and sys.platform != "linux":
+        pytest.skip("packet sockets need Linux")
+    ours, theirs = request.param()
+    with ours, theirs:
+        yield ours, theirs
+
+
+def test_packet_carries_descriptors_and_the_word_for_the_sender(pair):
+    ours, theirs = pair
+    with open(os.devnull) as file:
+        # A framed channel's sender waits until its descriptors are taken.
+        sender = threading.Thread(target=send, args=(theirs, Hello(1), (file.fileno(),)))
+        sender.start()
         packet = receive(ours)
+        sender.join()
         assert (decode(packet.data, Hello), packet.pid) == (Hello(1), os.getpid())
         (copy,) = packet.descriptors
         assert os.fstat(copy).st_rdev == os.fstat(file.fileno()).st_rdev and not os.get_inheritable(copy)
         close_all(packet.descriptors)
 
 
-def test_closed_channel_reads_as_an_empty_packet():
-    ours, theirs = channel_pair()
-    with ours:
-        theirs.close()
-        assert receive(ours).data == b""
+def test_closed_channel_reads_as_an_empty_packet(pair):
+    ours, theirs = pair
+    theirs.close()
+    assert receive(ours).data == b""
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="packet sockets need Linux")
 @pytest.mark.parametrize("excess", ["bytes", "descriptors"])
 def test_oversized_packet_is_refused_and_its_descriptors_are_closed(excess):
-    ours, theirs = channel_pair()
+    ours, theirs = packet_pair()
     with ours, theirs:
         count = MAX_DESCRIPTORS * 2 if excess == "descriptors" else 1
         data = b"x" * (MAX_PACKET + 1 if excess == "bytes" else 1)
@@ -140,9 +161,46 @@ def test_oversized_packet_is_refused_and_its_descriptors_are_closed(excess):
         assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_two_messages_stay_two_packets():
-    ours, theirs = channel_pair()
-    with ours, theirs:
-        send(theirs, Hello(1))
-        send(theirs, Hello(2))
-        assert [decode(receive(ours).data, Hello).stage for _ in range(2)] == [1, 2]
+def test_two_messages_stay_two_packets(pair):
+    ours, theirs = pair
+    send(theirs, Hello(1))
+    send(theirs, Hello(2))
+    assert [decode(receive(ours).data, Hello).stage for _ in range(2)] == [1, 2]
+
+
+def test_largest_packet_goes_through_without_waiting_for_a_reader(pair):
+    ours, theirs = pair
+    send(theirs, Run(1, "x" * (MAX_PACKET - 100), 1.0), wait=False)
+    assert len(decode(receive(ours).data, Run).code) == MAX_PACKET - 100
+
+
+def test_channel_with_no_room_is_told_and_not_waited_for(pair):
+    ours, theirs = pair
+    with pytest.raises(BlockingIOError):
+        for _ in range(10_000):
+            send(theirs, Run(1, "x" * 1000, 1.0), wait=False)
+
+
+def test_channel_that_came_as_a_descriptor_is_of_the_right_kind(pair):
+    ours, theirs = pair
+    with open_channel(os.dup(theirs.fileno())) as again:
+        send(again, Hello(3))
+        assert decode(receive(ours).data, Hello) == Hello(3)
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"\0\0\0\5\0\0", ConnectionResetError),
+        (b"\0\0\0\5\0\0\0\1\0\0abc", ConnectionResetError),
+        (b"\xff\xff\xff\xff\0\0\0\1\0\0", ProtocolError),
+        (b"\0\0\0\1\0\0\0\1\0\2x", ProtocolError),
+    ],
+)
+def test_broken_frame_is_an_error(data, error):
+    ours, theirs = framed_pair()
+    with ours:
+        theirs.send(data)
+        theirs.shutdown(socket.SHUT_WR)
+        with theirs, pytest.raises(error):
+            receive(ours)

@@ -7,7 +7,9 @@ process id namespace, and without one with its process group.
 from __future__ import annotations
 
 import os
+import select
 import signal
+import socket
 from collections.abc import Callable
 
 from .kernel import prctl
@@ -15,6 +17,7 @@ from .kernel import prctl
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
+_LOOK_SECONDS = 0.25
 
 
 def die_with_parent(parent: int) -> None:
@@ -37,6 +40,19 @@ def run_before_parent(parent: int, action: Callable[[], None]) -> None:
     prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         action()
+
+
+def await_request(control: socket.socket, parent: int) -> bool:
+    """Wait for a packet where the kernel does not tell of the parent's end; False when the parent has ended.
+
+    The control channel alone would not do: a helper that the trainer forked may hold it open.
+    """
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    while os.getppid() == parent:
+        if poll.poll(_LOOK_SECONDS * 1000):
+            return True
+    return False
 
 
 def adopt_orphans() -> None:

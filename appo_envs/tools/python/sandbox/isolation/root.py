@@ -37,7 +37,8 @@ _SYSTEM = (
 _TAKEN = ("/tmp", "/session", "/proc", "/dev", "/outside")
 _OUTSIDE = "/outside"
 _SIZE = "size=1m,nr_inodes=4096,mode=755"
-_PATH_ONLY = os.O_PATH | os.O_CLOEXEC
+# O_PATH, which the standard library names on Linux only; this module is imported elsewhere too.
+_PATH_ONLY = 0o10000000 | os.O_CLOEXEC
 
 
 def shown_paths(search_path: Sequence[str], base_prefix: str) -> list[str]:
