@@ -125,8 +125,10 @@ def test_the_site_is_built_without_a_warning_and_without_the_network(tmp_path: P
     )
     assert built.returncode == 0, built.stderr
     site = tmp_path / "build" / "site"
+    navigation = (site / "faq.html").read_text(encoding="utf-8")
     for page in PAGES:
         assert (site / page.with_suffix(".html").name).is_file(), page.name
+        assert f'href="{page.with_suffix(".html").name}"' in navigation or page.name == "faq.md", page.name
     assert "<math" in (site / "algorithm.html").read_text(encoding="utf-8")
     reference = (site / "api" / "envs.html").read_text(encoding="utf-8")
     assert "snapshot outlives the environment" in reference
