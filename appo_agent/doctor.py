@@ -137,7 +137,7 @@ def _python_session() -> Iterator[CheckResult]:
         from appo_envs.errors import SandboxError
         from appo_envs.tools.python import IsolationError, PythonSettings, check_floor, isolation_report
     except ImportError as error:
-        # Sessions are built on what only Linux has.
+        # Sessions are built on what every POSIX system has, and Windows lacks.
         yield CheckResult("python session", "missing", f"does not import here: {error}")
         return
     try:

@@ -6,9 +6,11 @@ requests. Whose sessions they are and what watches over them is `supervisor`'s.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import site
+import socket
 import subprocess
 import sys
 import threading
@@ -60,6 +62,7 @@ class TemplateProcess:
 
     def __init__(self, settings: PythonSettings, system: System) -> None:
         self._settings = settings
+        self._owner = os.getpid()
         self._lock = threading.Lock()
         self._control, theirs = system.channel_pair()
         command = [sys.executable, "-B", "-P", "-s", "-S", "-X", "utf8", str(_LAUNCH), str(theirs.fileno())]
@@ -143,7 +146,11 @@ class TemplateProcess:
         return answer
 
     def hang_up(self) -> None:
-        """Have the template end, with all its sessions."""
+        """Have the template end, with all its sessions; in a fork of the trainer, only let go of it."""
+        if os.getpid() == self._owner:
+            # Closing alone would not reach it while a helper that the trainer forked holds the channel too.
+            with contextlib.suppress(OSError):
+                self._control.shutdown(socket.SHUT_RDWR)
         self._control.close()
 
     def wait(self) -> None:

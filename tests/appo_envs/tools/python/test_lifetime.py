@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,7 @@ from appo_envs.errors import SandboxError
 from appo_envs.tools.python import PythonSession, PythonSettings
 from appo_envs.tools.python.supervisor import Supervisor, supervisor_for
 
-from .surroundings import descendants, eventually, session_processes
+from .surroundings import PLAIN, PORTABLE, SMALL, descendants, eventually, session_processes
 
 _TRAINER = """
 import os, sys, threading, time
@@ -186,3 +187,20 @@ def test_closed_supervisor_leaves_nothing():
     assert not os.path.exists(f"/proc/{pid}")
     assert eventually(lambda: not os.path.exists(f"/proc/{process.identity.pid}"))
     assert not supervisor.alive
+
+
+@pytest.mark.parametrize("settings", [SMALL, PLAIN, PORTABLE], ids=["isolated", "plain", "posix"])
+def test_closed_supervisor_leaves_nothing_though_a_helper_of_the_trainer_holds_its_channels(settings):
+    supervisor = Supervisor(replace(settings, preload=("sched",)))
+    process = supervisor.spawn()
+    family = descendants(supervisor.template_pid) | {supervisor.template_pid, process.identity.pid}
+    helper = os.fork()
+    if helper == 0:
+        signal.pause()
+        os._exit(0)
+    try:
+        supervisor.close()
+        assert eventually(lambda: not any(_is_alive(pid) for pid in family))
+    finally:
+        os.kill(helper, signal.SIGKILL)
+        os.waitpid(helper, 0)
