@@ -1,4 +1,4 @@
-"""Intervals around measured figures: the one place for statistics.
+"""Intervals around measured figures, and tests of differences: the one place for statistics.
 
 Owns formulas only; which figure is measured and over what is said by the caller.
 """
@@ -6,11 +6,15 @@ Owns formulas only; which figure is measured and over what is said by the caller
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+EXACT_UP_TO = 16
+"""Pairs that differ, up to which all sign changes are enumerated."""
 
 
 class Interval(NamedTuple):
@@ -91,6 +95,142 @@ def bootstrap_interval(values: ArrayLike, seed: int, confidence: float = 0.95, r
         rng=np.random.default_rng(seed),
     )
     return Interval(float(result.confidence_interval.low), float(result.confidence_interval.high))
+
+
+def pass_at_k(successes: int, n: int, k: int) -> float:
+    """Unbiased probability that at least one of k draws without replacement from n samples succeeds.
+
+    1 - C(n - c, k) / C(n, k).
+
+    Args:
+        successes: c, in [0, n].
+        n: samples of the item.
+        k: in [1, n].
+
+    Raises:
+        ValueError: an argument is out of range.
+
+    Source: Chen et al., "Evaluating large language models trained on code", 2021, equation 1.
+    """
+    if not 0 <= successes <= n or not 1 <= k <= n:
+        raise ValueError(f"need 0 <= successes <= n and 1 <= k <= n, got {successes} of {n} with k {k}")
+    return 1.0 - math.comb(n - successes, k) / math.comb(n, k)
+
+
+def paired_permutation(differences: ArrayLike, seed: int, resamples: int = 9999) -> float:
+    """Two-sided p of "the mean difference is zero", by changing signs of the pairs' differences.
+
+    All sign changes where at most `EXACT_UP_TO` differences are not zero; otherwise random ones, with the observed one
+    counted among them, so that p is never 0.
+
+    Args:
+        differences: (n,) one for each item, finite.
+        seed: of the random sign changes.
+        resamples: their number, at least 1.
+
+    Raises:
+        ValueError: no differences, another shape, or values that are not finite.
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    if values.ndim != 1 or not len(values) or not np.all(np.isfinite(values)):
+        raise ValueError(f"need finite differences in one dimension, got {values!r:.200}")
+    moving = values[values != 0]
+    # Rounding must not make a sign change that repeats the observed one look smaller.
+    observed = abs(moving.sum()) * (1 - 1e-12)
+    if len(moving) <= EXACT_UP_TO:
+        bits = np.arange(2 ** len(moving))[:, None] >> np.arange(len(moving)) & 1
+        sums = (1 - 2 * bits) @ moving
+        return float(np.mean(np.abs(sums) >= observed))
+    rng = np.random.default_rng(seed)
+    extreme, left = 1, resamples
+    while left:
+        count = min(left, max(1, 4_000_000 // len(moving)))
+        signs = rng.integers(0, 2, (count, len(moving)), dtype=np.int8) * 2 - 1
+        extreme += int(np.sum(np.abs(signs @ moving) >= observed))
+        left -= count
+    return extreme / (resamples + 1)
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Holm's adjusted p values, in the order given.
+
+    The i-th smallest of m is multiplied by m - i + 1, then made no smaller than those before it, then cut at 1.
+
+    Raises:
+        ValueError: a value is outside [0, 1].
+
+    Source: S. Holm, "A simple sequentially rejective multiple test procedure", 1979.
+    """
+    if not all(0 <= p <= 1 for p in p_values):
+        raise ValueError(f"p values must be in [0, 1], got {p_values}")
+    adjusted = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = highest
+    return tuple(adjusted)
+
+
+def paired_power(n: int, difference: float, deviation: float, alpha: float = 0.05) -> float:
+    """Probability that a two-sided paired t test of n pairs finds a true mean difference.
+
+    Args:
+        n: pairs, at least 2.
+        difference: the true mean difference.
+        deviation: standard deviation of the pairs' differences, above 0.
+        alpha: level of the test, in (0, 1).
+
+    Raises:
+        ValueError: an argument is out of range.
+
+    Source: the noncentral t distribution; J. Cohen, "Statistical power analysis", 1988.
+    """
+    from scipy.stats import nct, t
+
+    if n < 2 or not deviation > 0:
+        raise ValueError(f"need n >= 2 and a deviation above 0, got {n} and {deviation}")
+    critical = t.ppf(1 - _checked(alpha) / 2, n - 1)
+    shift = abs(difference) / deviation * math.sqrt(n)
+    return float(nct.sf(critical, n - 1, shift) + nct.cdf(-critical, n - 1, shift))
+
+
+def pairs_for_power(
+    difference: float, deviation: float, alpha: float = 0.05, power: float = 0.8, most: int = 10_000
+) -> int:
+    """The fewest pairs, at least 2, for which `paired_power` reaches `power`.
+
+    Raises:
+        ValueError: even `most` pairs are too few, or an argument is out of range.
+    """
+    _checked(power)
+    # Doubling first: far beyond the answer the noncentral distribution has no digits left.
+    high = 2
+    while paired_power(high, difference, deviation, alpha) < power:
+        high *= 2
+        if high > most:
+            raise ValueError(f"{most:,} pairs are too few to find {difference} at a deviation of {deviation}")
+    low = max(2, high // 2)
+    while low < high:
+        middle = (low + high) // 2
+        if paired_power(middle, difference, deviation, alpha) >= power:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def probability_of_improvement(differences: ArrayLike) -> float:
+    """Share of the pairs that improved; equal ones count half.
+
+    Args:
+        differences: (n,) one for each pair, n >= 1.
+
+    Source: Agarwal et al., "Deep reinforcement learning at the edge of the statistical precipice", 2021, for pairs.
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    if values.ndim != 1 or not len(values):
+        raise ValueError(f"need differences in one dimension, got {values!r:.200}")
+    return float(np.mean((values > 0) + 0.5 * (values == 0)))
 
 
 def _checked(confidence: float) -> float:

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from appo_agent.analysis.statistics import Interval, bootstrap_interval
+from appo_agent.analysis.statistics import Interval, bootstrap_interval, holm, paired_permutation
 from appo_benchmarks.errors import BenchmarkError
 from appo_benchmarks.figures import Ruler, ruler
-from appo_benchmarks.metrics import McNemar, holm, mcnemar, paired_permutation
+from appo_benchmarks.metrics import McNemar, mcnemar
 from appo_benchmarks.registry import benchmark_of
 from appo_benchmarks.report import evidence_of
 from appo_benchmarks.results import ResultFolder

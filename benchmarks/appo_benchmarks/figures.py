@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
-from appo_agent.analysis.statistics import Interval, bootstrap_interval, wilson_interval
+from appo_agent.analysis.statistics import Interval, bootstrap_interval, pass_at_k, wilson_interval
 from appo_benchmarks.benchmark import Benchmark, Item
-from appo_benchmarks.metrics import majority_score, pass_at_k
+from appo_benchmarks.metrics import majority_score
 from appo_benchmarks.record import EpisodeRecord, Key
 from appo_benchmarks.scoring import Outcome, Score
 from appo_envs.grading.text import normalise
