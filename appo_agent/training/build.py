@@ -146,14 +146,18 @@ def build_agent(config: TrainConfig, policy_folder: Path | None = None) -> Agent
 
     Args:
         config: the run's settings.
-        policy_folder: load the policy from this Hugging Face folder instead of making a new one.
+        policy_folder: load the policy from this Hugging Face folder; None: from the one that the settings begin with,
+            or a new one.
+
+    Raises:
+        ConfigError: the settings begin with a folder that holds no policy.
     """
     torch.set_num_threads(config.threads)
     envs = EnvPool(env_maker(config.env, with_dialect(config)))
     env = envs.acquire()
     vocabulary = tool_env(env).vocabulary
     envs.release(env)
-    policy = build_policy(config, vocabulary, policy_folder)
+    policy = build_policy(config, vocabulary, policy_folder or _first_policy(config))
     learner = InProcessLearner(
         policy.model,
         config.optimizer,
@@ -165,6 +169,15 @@ def build_agent(config: TrainConfig, policy_folder: Path | None = None) -> Agent
     agent = Agent(policy, learner, collector)
     agent.push_weights()
     return agent
+
+
+def _first_policy(config: TrainConfig) -> Path | None:
+    if not config.cold_start.policy:
+        return None
+    folder = Path(config.cold_start.policy)
+    if not (folder / "config.json").is_file():
+        raise ConfigError(f"cold_start.policy: {folder} holds no policy; name the folder `policy` of a finished run")
+    return folder
 
 
 def _option(text: str) -> tuple[str, object]:

@@ -29,6 +29,9 @@ class ColdStartConfig:
     data: str = ""
     """Conversations to imitate: a JSONL file, or hub:ID of a Hugging Face data set; empty: demonstrations by the
     environment's own expert."""
+    policy: str = ""
+    """A policy to begin with instead of a new one: the folder `policy` of another run. With `steps` 0, training starts
+    where that run ended; so runs that are compared share one cold start."""
     muon_learning_rate: float = 1e-2
     """Peak step size of Muon on the matrices of the layers; 0: AdamW for them too, as for pretrained models."""
     adamw_learning_rate: float = 3e-3

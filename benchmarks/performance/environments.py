@@ -216,7 +216,7 @@ def _play_apart(vector: ToolVectorEnv, calls: Sequence[Sequence[str]]) -> None:
     left = [ROUNDS] * MEMBERS
     vector.send([both[0] for both in calls], range(MEMBERS))
     while any(left):
-        again = []
+        again: list[int] = []
         for step in vector.recv():
             left[step.member] -= 1
             if left[step.member]:

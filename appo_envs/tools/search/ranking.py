@@ -75,7 +75,6 @@ class Ranking:
         # bm25s's own `retrieve` takes four times as long as the scores, most of it on what only batches need.
         return self._bm25.get_scores_from_ids([vocabulary[word] for word in query if word in vocabulary])
 
-
     def small(self) -> SmallRanking:
         """The same for a few hundred texts that many threads search."""
         stored = self._bm25.scores

@@ -220,3 +220,16 @@ def test_help_shows_every_setting_with_its_default(capsys: pytest.CaptureFixture
         "(default:",
     ):
         assert text in shown
+
+
+def test_a_run_may_begin_with_the_policy_of_another(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*SMALL, "--token-budget", "0", "--cold-start.steps", "0", "--json"]
+    first, second = tmp_path / "begun", tmp_path / "new"
+    assert main(["train", "--run-dir", str(first), *words, "--cold-start.policy", str(finished / "policy")]) == 0
+    assert main(["train", "--run-dir", str(second), *words]) == 0
+    weights = [(run / "policy" / "model.safetensors").read_bytes() for run in (finished, first, second)]
+    assert weights[0] == weights[1] != weights[2]
+    capsys.readouterr()
+    assert "holds no policy" in refused(capsys, "train", *words, "--cold-start.policy", str(tmp_path))
