@@ -24,6 +24,7 @@ BRANCHES = 4
 
 _IMPORTS = """
 import ctypes, gc, json, os, sys, time
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a program with threads may not leave its user namespace
 import numpy, sympy
 x = sympy.Symbol("x")
 sympy.solve(x**2 - 2, x); sympy.integrate(sympy.sin(x) * x, x)
