@@ -95,6 +95,11 @@ def to_toml(config: DataclassInstance) -> str:
     return _toml_table(config, "").lstrip("\n")
 
 
+def flags_of(table: Mapping[str, object]) -> list[str]:
+    """The tables of a TOML file as the flags that say the same, for settings that come from several places."""
+    return [word for setting in _flatten(table, "", "") for word in (f"--{setting.key}", *setting.tokens)]
+
+
 def _settings(group: DataclassInstance, prefix: str) -> Iterator[tuple[str, Any]]:
     """(dotted key, annotation) of every setting under a group."""
     hints = get_type_hints(type(group), include_extras=True)

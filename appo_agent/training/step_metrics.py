@@ -47,6 +47,7 @@ class StepMetrics:
     def drawn(self, rollouts: Sequence[Rollout]) -> None:
         """Count independent rollouts."""
         self._sums["tokens/initial"] += sum(rollout.own_policy_tokens for rollout in rollouts)
+        self._spent(rollouts)
         for rollout in self._usable(rollouts):
             self._means["train/success"].append(float(bool(rollout.info.get("is_success"))))
             self._means["train/reward"].append(rollout.reward)
@@ -60,7 +61,9 @@ class StepMetrics:
         """Count the branches that were added, and those that say what another rollout of the prompt says already."""
         for old, new in zip(before, after, strict=True):
             known = {_path_bytes(old, rollout) for rollout in old}
-            for rollout in new.rollouts[len(old.rollouts) :]:
+            grown = new.rollouts[len(old.rollouts) :]
+            self._spent(grown)
+            for rollout in grown:
                 self._sums["tokens/branches"] += rollout.own_policy_tokens
                 path = _path_bytes(new, rollout)
                 self._sums["branching/duplicates"] += path in known
@@ -145,6 +148,11 @@ class StepMetrics:
         figures["tokens/wasted"] = generated - sum(rollout.own_policy_tokens for rollout in self._trained)
         figures |= {f"seconds/{name}": seconds for name, seconds in self._seconds.items()}
         return figures
+
+    def _spent(self, rollouts: Sequence[Rollout]) -> None:
+        """What a budget could be counted in besides tokens."""
+        self._sums["rollouts/drawn"] += len(rollouts)
+        self._sums["tools/total"] += sum(len(turn.tool_calls) for rollout in rollouts for turn in rollout.turns)
 
     def _tool_seconds(self, rollout: Rollout) -> None:
         """Wall time of each call, as the environment measured it."""
