@@ -6,8 +6,15 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from appo_agent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from appo_agent.analysis.compare.cells import Cell
+    from appo_agent.analysis.compare.outcome import Outcome
+    from appo_agent.analysis.compare.results_dir import ResultsDir
+    from appo_agent.analysis.compare.spec import CompareSpec
 
 HELP = "Compare algorithms at equal budgets: explore, pilot, confirm; takes up what died."
 STAGES = ("explore", "pilot", "confirm")
@@ -32,8 +39,6 @@ def run(argv: Sequence[str]) -> int:
     folder = ResultsDir.begin(options.results or Path("results") / spec.name, spec)
     last = STAGES.index(options.stage)
 
-    from appo_agent.analysis.compare.cells import Cell
-    from appo_agent.analysis.compare.outcome import Outcome
     from appo_agent.analysis.compare.stages import confirm, explore, pilot
     from appo_agent.analysis.compare.workers import run_cells
 
@@ -52,9 +57,7 @@ def run(argv: Sequence[str]) -> int:
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="appo compare", description=HELP, allow_abbrev=False)
-    parser.add_argument(
-        "spec", nargs="?", help="a TOML file or a shipped name; without it: what is shipped"
-    )
+    parser.add_argument("spec", nargs="?", help="a TOML file or a shipped name; without it: what is shipped")
     parser.add_argument("--results", type=Path, help="folder of the results (default: results/NAME)")
     parser.add_argument("--stage", choices=STAGES, default="confirm", help="the last stage to run (default: confirm)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at once (default: one a core)")
@@ -62,7 +65,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _conclude(spec, folder, outcomes, keep: Path | None) -> None:
+def _conclude(
+    spec: CompareSpec, folder: ResultsDir, outcomes: Sequence[tuple[Cell, Outcome]], keep: Path | None
+) -> None:
     from appo_agent.analysis.compare.findings import find, write_findings, write_table
     from appo_agent.analysis.compare.plots import draw
     from appo_agent.analysis.compare.report import markdown, summary

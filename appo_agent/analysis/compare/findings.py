@@ -18,9 +18,10 @@ from appo_agent.analysis.compare.cells import Cell
 from appo_agent.analysis.compare.outcome import Outcome, outcome_of
 from appo_agent.analysis.compare.results_dir import ResultsDir, read_json, write_json
 from appo_agent.analysis.compare.spec import CompareSpec
-from appo_agent.analysis.compare.stages import Protocol, Tried, read_protocol, read_rates
+from appo_agent.analysis.compare.stages import PilotSpread, Protocol, Tried, read_protocol, read_rates
 from appo_agent.analysis.compare.verdict import Difference, all_differences
 from appo_agent.analysis.statistics import Interval
+from appo_agent.errors import RunError
 
 FINDINGS_VERSION = 1
 
@@ -94,16 +95,12 @@ def read_findings(path: Path) -> Findings:
     """
     values = read_json(path)
     if not isinstance(values, dict) or values.pop("findings_version", None) != FINDINGS_VERSION:
-        from appo_agent.errors import RunError
-
         raise RunError(f"{path} holds no findings of version {FINDINGS_VERSION}; run the comparison again")
     return _findings_of(values)
 
 
 def _findings_of(values: Mapping[str, Any]) -> Findings:
     protocol = values["protocol"]
-    from appo_agent.analysis.compare.stages import PilotSpread
-
     return Findings(
         **{
             **values,

@@ -9,6 +9,7 @@ The protocol is on file before the first confirmatory cell runs, and is never wr
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,8 +24,6 @@ from appo_agent.errors import RunError
 
 Runner = Callable[[Sequence[Cell]], list[Outcome]]
 """Runs cells and gives their outcomes in order."""
-LEAST_PAIRS = 5
-"""Fewer pairs cannot reach .05 by changing signs, whatever they show: 2 / 2 ** 5 is .06."""
 
 
 class Tried(NamedTuple):
@@ -141,7 +140,9 @@ def _spread(spec: CompareSpec, environment: str, first: str, second: str, differ
     deviation = statistics.stdev(differences)
     # Equal differences in a short pilot do not mean that there is no noise: one question's worth is the least.
     pairs = pairs_for_power(spec.target_difference, max(deviation, 1e-3), spec.test_alpha, spec.power)
-    return PilotSpread(environment, first, second, statistics.fmean(differences), deviation, max(pairs, LEAST_PAIRS))
+    # With fewer, a test by changing signs cannot reach its level whatever they show: its least p is 2 / 2 ** pairs.
+    least = math.ceil(math.log2(2 / spec.test_alpha))
+    return PilotSpread(environment, first, second, statistics.fmean(differences), deviation, max(pairs, least))
 
 
 def _protocol(spec: CompareSpec, spreads: tuple[PilotSpread, ...]) -> Protocol:

@@ -84,7 +84,7 @@ def all_differences(spec: CompareSpec, outcomes: Outcomes) -> list[Difference]:
     """
     after = {(cell.environment, cell.arm, cell.seed): outcome.after for cell, outcome in outcomes}
     names = [environment.name for environment in spec.environments]
-    asked = [(name, *primary) for name in names for primary in spec.primaries]
+    asked = [(name, first, second) for name in names for first, second in spec.primaries]
     pairs = [_paired(after, *question) for question in asked]
     p_values = [paired_permutation(differences, RESAMPLING_SEED) for differences in pairs]
     found = [
