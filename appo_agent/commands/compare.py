@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +39,13 @@ def run(argv: Sequence[str]) -> int:
 
     check_cells(spec)
     folder = ResultsDir.begin(options.results or Path("results") / spec.name, spec)
+    # Asked to end by a signal, it ends the cells too.
+    with folder.lock(), _interrupted_by(signal.SIGTERM):
+        _run_stages(spec, folder, options)
+    return 0
+
+
+def _run_stages(spec: CompareSpec, folder: ResultsDir, options: argparse.Namespace) -> None:
     last = STAGES.index(options.stage)
 
     from appo_agent.analysis.compare.stages import confirm, explore, pilot
@@ -52,7 +61,20 @@ def run(argv: Sequence[str]) -> int:
         print(f"protocol        {folder.protocol}", flush=True)
     if last >= 2:
         _conclude(spec, folder, confirm(spec, folder, runner), options.keep)
-    return 0
+
+
+@contextmanager
+def _interrupted_by(number: signal.Signals) -> Iterator[None]:
+    """A signal does what Ctrl-C does while the block runs."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

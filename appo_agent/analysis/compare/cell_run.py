@@ -2,15 +2,20 @@
 
     python -m appo_agent.analysis.compare.cell_run FOLDER --pass-samples K --pass-questions Q
 
-FOLDER holds `cell.toml`, the settings of the run; `run/` and `outcome.json` are written beside it.
+FOLDER holds `cell.toml`, the settings of the run; `run/` and `outcome.json` are written beside it. When its standard
+input ends, whoever started it is gone: it writes a checkpoint and ends.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import shutil
+import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 from appo_agent.analysis.compare.cells import OUTCOME, RUN, SETTINGS
@@ -26,6 +31,8 @@ from appo_agent.training.run import Position, env_tasks
 from appo_agent.training.run_dir import RunDir
 from appo_envs.seeding import derive_seed
 
+_LAST_CHECKPOINT_SECONDS = 60.0
+
 
 def main() -> int:
     """Run the cell. Returns the exit code of the training run."""
@@ -34,12 +41,19 @@ def main() -> int:
     parser.add_argument("--pass-samples", type=int, default=0)
     parser.add_argument("--pass-questions", type=int, default=128)
     options = parser.parse_args()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         code = run_cell(options.folder, options.pass_samples, options.pass_questions)
     except AppoError as error:
         print(f"appo: {error}", file=sys.stderr)
         return 2
     return code
+
+
+def _end_with_parent() -> None:
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def run_cell(folder: Path, pass_samples: int = 0, pass_questions: int = 128) -> int:
@@ -53,6 +67,8 @@ def run_cell(folder: Path, pass_samples: int = 0, pass_questions: int = 128) -> 
     Raises:
         AppoError: the run refused to start or to go on.
     """
+    if (folder / RUN).is_dir():
+        _wait_until_free(RunDir(folder / RUN))
     code = train.run(_train_words(folder))
     if code:
         return code
@@ -63,6 +79,19 @@ def run_cell(folder: Path, pass_samples: int = 0, pass_questions: int = 128) -> 
     outcome = Outcome(before.success, after.success, after.episodes, spent, curve, passes)
     write_outcome(folder / OUTCOME, outcome)
     return 0
+
+
+def _wait_until_free(directory: RunDir) -> None:
+    """An earlier program of this cell may still be writing its last checkpoint."""
+    deadline = time.monotonic() + _LAST_CHECKPOINT_SECONDS
+    while True:
+        try:
+            with directory.lock():
+                return
+        except RunError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
 
 
 def _train_words(folder: Path) -> list[str]:

@@ -11,9 +11,11 @@ Owns names, and the refusal of a folder that was begun differently.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -59,6 +61,20 @@ class ResultsDir:
             raise RunError(f"cannot keep results in {path}: {error.strerror}") from error
         write_json(folder.comparison, now)
         return folder
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep every other comparison out of the folder for as long as the block runs.
+
+        Raises:
+            RunError: another process holds it.
+        """
+        with (self.path / "comparison.lock").open("a") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunError(f"{self.path} is in use by another `appo compare`; wait until it ends") from error
+            yield
 
     @property
     def comparison(self) -> Path:

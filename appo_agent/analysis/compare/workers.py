@@ -96,7 +96,8 @@ def _start(spec: CompareSpec, cell: Cell, results: Path) -> _Worker:
     with (folder / _LOG).open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "appo_agent.analysis.compare.cell_run", str(folder), *words],
-            stdin=subprocess.DEVNULL,
+            # A cell notices by its end that we are gone, however we went.
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             env={**os.environ, "OMP_NUM_THREADS": "1"},

@@ -1,4 +1,3 @@
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,8 @@ import pytest
 from appo_agent.analysis.compare.cells import Cell
 from appo_agent.analysis.compare.findings import read_findings
 from appo_agent.analysis.compare.outcome import read_outcome
+from appo_agent.analysis.compare.results_dir import ResultsDir
+from appo_agent.analysis.compare.spec import load_spec
 from appo_agent.commands.main import main
 
 TINY = """
@@ -94,16 +95,16 @@ def test_a_comparison_that_was_killed_is_taken_up_with_equal_results(whole: Path
     results = tmp_path / "results"
     cell = Cell("confirm", "knowledge_qa", "appo", 2e-4, 5)
     command = [sys.executable, "-c", "import sys; from appo_agent.commands.main import main; sys.exit(main())"]
-    # A session of its own: everything in it is killed as by the machine.
-    killed = subprocess.Popen([*command, *words(spec_file(tmp_path), results)], start_new_session=True)
+    killed = subprocess.Popen([*command, *words(spec_file(tmp_path), results)])
     try:
         checkpoints = results / cell.path / "run" / "checkpoints"
         deadline = time.monotonic() + 120
         while not list(checkpoints.glob("step_*")) and time.monotonic() < deadline:
             time.sleep(0.02)
     finally:
-        os.killpg(killed.pid, signal.SIGKILL)
+        killed.send_signal(signal.SIGKILL)
         killed.wait()
+    # Its cells notice, and write a checkpoint; the next call need not wait for that.
     assert not (results / "results.json").exists()
     assert main(words(str(tmp_path / "tiny.toml"), results)) == 0
     for arm in ("appo", "grpo"):
@@ -124,6 +125,13 @@ def test_a_cell_that_fails_is_named_with_its_log(tmp_path: Path, capsys: pytest.
     assert "1 of 2 cells failed, the first: base: cold_start on knowledge_qa, seed 5; see" in said
     assert "Run the command again" in said
     assert "cannot create a run" in (in_the_way.parent / "log.txt").read_text()
+
+
+def test_two_comparisons_do_not_share_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = ResultsDir.begin(tmp_path / "results", load_spec(spec_file(tmp_path)))
+    with folder.lock():
+        assert main(words(str(tmp_path / "tiny.toml"), tmp_path / "results")) == 2
+    assert "is in use by another `appo compare`" in capsys.readouterr().err
 
 
 def test_shipped_comparisons_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
