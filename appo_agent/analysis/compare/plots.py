@@ -109,6 +109,7 @@ def _passes(environment: str, arms: dict[str, list[Outcome]]) -> Figure:
     for number, (arm, outcomes) in enumerate(arms.items()):
         measured = [outcome.pass_at for outcome in outcomes if outcome.pass_at]
         if measured:
+            axes.set_xticks(range(1, len(measured[0]) + 1))
             _line(axes, np.arange(1, len(measured[0]) + 1), np.mean(measured, axis=0), arm, number)
     axes.set(xlabel="k", ylabel="pass@k", title=environment)
     axes.legend(frameon=False)

@@ -1,0 +1,77 @@
+"""Writes docs/evidence.md from the figures under benchmarks/results, and the pictures beside it.
+
+    python benchmarks/evidence.py            # writes
+    python benchmarks/evidence.py --check    # exit code 1 if the page is not what the figures say
+
+The page is never edited: what it says beyond figures stands here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from appo_agent.analysis.compare.findings import Findings, read_findings
+from appo_agent.analysis.compare.plots import draw
+from appo_agent.analysis.compare.report import markdown, summary
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "evidence.md"
+PICTURES = ROOT / "docs" / "evidence"
+
+HEAD = """# Evidence
+
+Written by `python benchmarks/evidence.py` from the files in `benchmarks/results`; do not edit. [Compare](compare.md) says
+how a comparison is made: rates are chosen and the number of pairs is decided on the validation split with seeds of their
+own, the answer is found on the test split with seeds that nobody had seen. A comparison that finds nothing says with what
+power it would have found something.
+"""
+
+
+def page(comparisons: list[Findings]) -> str:
+    """The text of the page."""
+    if not comparisons:
+        return HEAD + "\nNo comparison is on file yet.\n"
+    short = "\n".join(f"- `{each.name}`\n" + _indented(summary(each)) for each in comparisons)
+    parts = [HEAD, "## In short\n\nDifferences in points of success, with 95 % intervals.\n\n" + short + "\n"]
+    for each in comparisons:
+        parts.append(markdown(each, level=2))
+        parts.append("\n\n".join(f"![{name}](evidence/{each.name}/{name}.png)" for name in _picture_names(each)) + "\n")
+    return "\n".join(parts)
+
+
+def main() -> int:
+    """Write or check the page. Returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if the page is not up to date")
+    options = parser.parse_args()
+    comparisons = [read_findings(path) for path in sorted(RESULTS.glob("compare_*.json"))]
+    text = page(comparisons)
+    if options.check:
+        if PAGE.read_text(encoding="utf-8") != text:
+            print(f"{PAGE} is not what {RESULTS} says; run `python benchmarks/evidence.py`", file=sys.stderr)
+            return 1
+        return 0
+    PAGE.write_text(text, encoding="utf-8")
+    for each in comparisons:
+        folder = PICTURES / each.name
+        folder.mkdir(parents=True, exist_ok=True)
+        draw(each, folder)
+    print(PAGE)
+    return 0
+
+
+def _picture_names(findings: Findings) -> list[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        return [path.stem for path in draw(findings, Path(folder))]
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    - {line}" for line in text.splitlines())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,65 @@
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from appo_agent.analysis.compare.findings import find, read_findings, write_findings
+from appo_agent.analysis.compare.results_dir import ResultsDir
+from appo_agent.analysis.compare.stages import confirm, explore, pilot
+from tests.appo_agent.analysis.compare.synthetic import toy_spec, truth
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The program, with one comparison on file and a page of its own."""
+    location = importlib.util.spec_from_file_location("evidence", ROOT / "benchmarks" / "evidence.py")
+    assert location is not None and location.loader is not None
+    module = importlib.util.module_from_spec(location)
+    location.loader.exec_module(module)
+    spec, run = toy_spec(), truth()
+    folder = ResultsDir.begin(tmp_path / "toy", spec)
+    explore(spec, folder, run)
+    pilot(spec, folder, run)
+    (tmp_path / "results").mkdir()
+    write_findings(find(spec, folder, confirm(spec, folder, run)), tmp_path / "results" / "compare_toy.json")
+    for name, path in (("RESULTS", "results"), ("PAGE", "evidence.md"), ("PICTURES", "pictures")):
+        monkeypatch.setattr(module, name, tmp_path / path)
+    return module
+
+
+def test_the_page_of_the_repository_is_what_its_figures_say() -> None:
+    subprocess.run([sys.executable, str(ROOT / "benchmarks" / "evidence.py"), "--check"], check=True, cwd=ROOT)
+
+
+def test_the_page_has_answers_tables_and_pictures(evidence: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["evidence.py"])
+    assert evidence.main() == 0
+    text = evidence.PAGE.read_text()
+    assert "    - easy: right - plain  +" in text
+    assert "## Comparison `toy`" in text and "### Primary differences" in text
+    assert "![differences](evidence/toy/differences.png)" in text
+    assert (evidence.PICTURES / "toy" / "differences.png").is_file()
+    monkeypatch.setattr(sys, "argv", ["evidence.py", "--check"])
+    assert evidence.main() == 0
+
+
+def test_a_page_that_was_edited_is_found(
+    evidence: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["evidence.py"])
+    evidence.main()
+    evidence.PAGE.write_text(evidence.PAGE.read_text().replace("better", "much better"))
+    monkeypatch.setattr(sys, "argv", ["evidence.py", "--check"])
+    assert evidence.main() == 1
+    assert "run `python benchmarks/evidence.py`" in capsys.readouterr().err
+
+
+def test_without_comparisons_the_page_says_so(evidence: ModuleType) -> None:
+    assert "No comparison is on file yet." in evidence.page([])
+    findings = read_findings(evidence.RESULTS / "compare_toy.json")
+    assert "No comparison is on file yet." not in evidence.page([findings])
