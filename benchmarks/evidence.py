@@ -24,10 +24,10 @@ PICTURES = ROOT / "docs" / "evidence"
 
 HEAD = """# Evidence
 
-Written by `python benchmarks/evidence.py` from the files in `benchmarks/results`; do not edit. [Compare](compare.md) says
-how a comparison is made: rates are chosen and the number of pairs is decided on the validation split with seeds of their
-own, the answer is found on the test split with seeds that nobody had seen. A comparison that finds nothing says with what
-power it would have found something.
+Written by `python benchmarks/evidence.py` from the files in `benchmarks/results`; do not edit. [Compare](compare.md)
+says how a comparison is made: rates are chosen and the number of pairs is decided on the validation split with seeds of
+their own, the answer is found on the test split with seeds that nobody had seen. A comparison that finds nothing says
+with what power it would have found something.
 """
 
 
