@@ -1,5 +1,8 @@
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import gymnasium
 import pytest
 
 from appo_agent.analysis.compare.cells import Cell, cell_config, confirm_cells, explore_cells, pilot_cells
@@ -9,6 +12,8 @@ from appo_agent.analysis.compare.spec import load_spec, spec_names, spec_of
 from appo_agent.errors import ConfigError, RunError
 
 from .synthetic import TABLE, toy_spec
+
+SQL, SQL_MODULE = "examples/Sql-v0", "examples.sql_env"
 
 
 def test_a_specification_gives_flags_and_questions() -> None:
@@ -62,9 +67,25 @@ def test_unknown_files_are_named_with_the_nearest(tmp_path: Path) -> None:
         load_spec(str(broken))
 
 
+@pytest.fixture
+def example_forgotten() -> Iterator[None]:
+    """Other tests load the example under another name, and an id is taken once."""
+    kept = gymnasium.registry.pop(SQL, None), sys.modules.pop(SQL_MODULE, None)
+    yield
+    gymnasium.registry.pop(SQL, None)
+    sys.modules.pop(SQL_MODULE, None)
+    if kept[0] is not None:
+        gymnasium.registry[SQL] = kept[0]
+    if kept[1] is not None:
+        sys.modules[SQL_MODULE] = kept[1]
+
+
 @pytest.mark.parametrize("name", spec_names())
-def test_every_shipped_specification_can_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_shipped_specification_can_run(
+    name: str, monkeypatch: pytest.MonkeyPatch, example_forgotten: None
+) -> None:
     monkeypatch.chdir(Path(__file__).parents[4])
+    monkeypatch.syspath_prepend(".")
     check_cells(load_spec(name))
 
 
