@@ -33,6 +33,7 @@ COMMANDS = {
     "train": Command("appo_agent.commands.train", "train the bundled agent"),
     "eval": Command("appo_agent.commands.eval", "evaluate the policy of a run"),
     "compare": Command("appo_agent.commands.compare", "compare algorithms under one protocol"),
+    "diagnose": Command("appo_agent.commands.diagnose", "measure where decisions matter to a policy"),
     "view": Command("appo_agent.commands.view", "show runs in a browser"),
     "bench": Command("appo_agent.commands.bench", "run benchmarks and compare what they found"),
     "chat": Command("appo_agent.commands.chat", "ask a policy questions and watch it use its tools"),

@@ -154,6 +154,20 @@ class InProcessLearner:
         """
         return self._apply(self._within_memory(lambda: self._gradients(batch, loss)))
 
+    def gradient(self, batch: Batch, loss: LossConfig) -> Tensor:
+        """(P,) the loss's gradient at the current weights, on the CPU; nothing is applied.
+
+        Raises:
+            RunError: out of memory, also with half the micro-batch.
+        """
+        self._within_memory(lambda: self._gradients(batch, loss))
+        parts = [
+            torch.zeros_like(parameter).flatten() if parameter.grad is None else parameter.grad.flatten()
+            for parameter in self._parameters.values()
+        ]
+        self._optimizer.zero_grad(set_to_none=True)
+        return torch.cat(parts).float().cpu()
+
     def _gradients(self, batch: Batch, loss: LossConfig) -> list[float]:
         self._optimizer.zero_grad(set_to_none=True)
         totals = torch.zeros(4, dtype=torch.float64)

@@ -74,7 +74,7 @@ class BranchChooser:
         placed: list[PlacedBranch] = []
         for part in scored:
             rows = [row for row, key in enumerate(part.batch.keys) if key in sources]
-            candidates, cold = self._candidates(trees, part, seed)
+            candidates, cold = self.candidates(trees, part, seed)
             scores = branching_score(candidates.entropy, candidates.omega)
             rated.append(part._replace(branching_scores=scores))
             if rows:
@@ -91,7 +91,14 @@ class BranchChooser:
             chosen |= {grown[index] for index in rng.choice(len(grown), count, replace=False)}
         return chosen
 
-    def _candidates(self, trees: Sequence[RolloutTree], part: Scored, seed: int) -> tuple[Candidates, Tensor]:
+    def candidates(self, trees: Sequence[RolloutTree], part: Scored, seed: int) -> tuple[Candidates, Tensor]:
+        """What the criteria rank the tokens of some rows by, and (B,) which rows are cold.
+
+        Args:
+            trees: the step's trees.
+            part: the rows.
+            seed: draws the noise of "random" and "position".
+        """
         batch = part.batch
         eligible = batch.action_mask & self._words(batch.token_ids)
         omega_log = part.log_omega
