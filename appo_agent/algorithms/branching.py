@@ -139,12 +139,19 @@ def select_branch_tokens(candidates: Candidates, count: int, *, criterion: str, 
     score = CRITERIA[criterion](candidates).double()
     allowed = candidates.tool_boundary if criterion == "tool_boundary" else candidates.eligible
     if criterion == "branching_score" and rule == "strict":
-        positive = candidates.entropy > 0
-        both = positive & (candidates.omega > 0)
-        # Scores of the first class are positive; Z(H) > 0 of the fill class becomes -1 / Z(H) < 0 with its order kept.
-        score = torch.where(both, score, candidates.entropy.double().reciprocal().neg_())
-        allowed = allowed & positive
+        score = strict_score(score, candidates)
+        allowed = allowed & (candidates.entropy > 0)
     return BranchTokens(_best(score.masked_fill(~allowed, -torch.inf), count), allowed.sum(1).clamp(max=count))
+
+
+def strict_score(score: Tensor, candidates: Candidates) -> Tensor:
+    """The Branching Score in the order of the strict rule, (B, T).
+
+    Scores of tokens with Z(H) > 0 and Z(Omega) > 0 are positive; Z(H) > 0 of the fill class becomes -1 / Z(H) < 0 with
+    its order kept. What stands at tokens with Z(H) <= 0 means nothing: they are never chosen.
+    """
+    both = (candidates.entropy > 0) & (candidates.omega > 0)
+    return torch.where(both, score, candidates.entropy.double().reciprocal().neg_())
 
 
 def _best(score: Tensor, count: int) -> Tensor:

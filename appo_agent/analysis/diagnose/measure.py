@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
-from appo_agent.algorithms.branching import CRITERIA, Candidates
+from appo_agent.algorithms.branching import CRITERIA, Candidates, strict_score
 from appo_agent.algorithms.plan import Independent, ScoreBranches
 from appo_agent.analysis.diagnose.places import Place, places_of
 from appo_agent.analysis.diagnose.values import StateValue, state_value
@@ -28,9 +29,12 @@ from appo_agent.training.trainer import Trainer
 from appo_agent.types import BranchPoint, RolloutTree
 from appo_envs.seeding import derive_seed
 
-RULES = tuple(CRITERIA)
-"""Rules that are compared, by the names of branching criteria."""
+STRICT = "branching_score_strict"
+RULES = (STRICT, *CRITERIA)
+"""Rules that are compared: the Branching Score by the strict rule, as training uses it, and every criterion by itself;
+"branching_score" is then the bare product of eq. 5, which is high where both factors are low."""
 _AT_ONCE = 1024
+_NEVER = float(np.finfo(np.float32).min)
 
 
 @dataclass(frozen=True)
@@ -232,6 +236,9 @@ def _tokens(
 
 
 def _rating(name: str, candidates: Candidates) -> np.ndarray:
+    if name == STRICT:
+        strict = strict_score(CRITERIA["branching_score"](candidates).double(), candidates)
+        return torch.where(candidates.entropy > 0, strict, _NEVER).numpy()
     values = CRITERIA[name](candidates)
     # The rule draws among the first tokens after results, and takes no others.
     return (values + candidates.tool_boundary.float() if name == "tool_boundary" else values).numpy()

@@ -31,7 +31,9 @@ def test_a_run_is_diagnosed_from_end_to_end(diagnosed: Path) -> None:
     # Two rollouts, at most six tokens of each.
     assert 2 <= len(found["tokens"]) <= 12
     assert found["algorithm"] == "appo" and found["config"]["branches"] == 1
-    assert {"branching_score", "entropy", "random", "oracle"} <= {each[0] for each in found["rule_figures"]}
+    assert {"branching_score_strict", "branching_score", "entropy", "random", "oracle"} <= {
+        each[0] for each in found["rule_figures"]
+    }
     assert [each[0] for each in found["gradients"]] == ["appo", "grpo"]
     assert found["omega"] and len(found["bins"]) == 5
     assert sum(each[1] for each in found["places"]) == pytest.approx(1)
