@@ -14,6 +14,7 @@ from appo_agent.algorithms.future import FutureValue
 from appo_agent.algorithms.losses import LossConfig
 from appo_agent.algorithms.plan import RolloutPlan
 from appo_agent.algorithms.registry import algorithm
+from appo_agent.cluster.settings import ClusterConfig
 from appo_agent.evaluation import EvaluationConfig
 from appo_agent.policies.learner import OptimizerConfig
 from appo_agent.policies.pretrained.settings import PretrainedConfig
@@ -87,6 +88,8 @@ class TrainConfig:
     """How a pretrained model is loaded and trained."""
     vllm: VllmConfig = field(default_factory=VllmConfig)
     """The vLLM engine, where one samples."""
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    """The machines that a run spreads over."""
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     """When and on what the policy is evaluated."""
 
