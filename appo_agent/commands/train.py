@@ -18,14 +18,16 @@ from appo_agent.training.run_dir import RunDir
 
 HELP = "Train the bundled agent: cold start, then reinforcement learning. Without arguments: the default preset."
 PRESETS = Path(__file__).parent.parent / "presets"
-MAY_CHANGE_ON_RESUME = ("token_budget", "max_steps", "log_to")
+MAY_CHANGE_ON_RESUME = ("token_budget", "max_steps", "log_to", "cluster")
 EXIT_INTERRUPTED = 130
 
-USAGE = """usage: appo train [CONFIG.toml | PRESET] [--run-dir DIR] [--resume RUN] [--json] [--SETTING VALUE ...]
+USAGE = """usage: appo train [CONFIG.toml | PRESET] [--run-dir DIR] [--resume RUN] [--cluster ADDRESS] [--json]
+                  [--SETTING VALUE ...]
 
   CONFIG.toml | PRESET  settings from a file, or one of the shipped presets: {presets} (default: default)
   --run-dir DIR         where the run is written; must not exist (default: runs/<time>-<algorithm>-<seed>)
   --resume RUN          go on with a run from its newest checkpoint; of the settings only {may_change} may change
+  --cluster ADDRESS     play episodes on the workers of a Ray cluster; "local" starts one on this machine
   --json                print the result as one JSON object
 
 Settings, each with its default:
@@ -88,9 +90,12 @@ def _split(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--run-dir", "--run_dir", type=Path)
     parser.add_argument("--resume", type=Path)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--cluster")
     options, rest = parser.parse_known_args(argv)
     # A word that no flag precedes is the configuration; values of flags are told apart by their place.
     options.config = rest.pop(0) if rest and not rest[0].startswith("-") else None
+    if options.cluster is not None:
+        rest += ["--cluster.address", options.cluster]
     return options, rest
 
 

@@ -157,7 +157,8 @@ def build_agent(config: TrainConfig, policy_folder: Path | None = None) -> Agent
     env = envs.acquire()
     vocabulary = tool_env(env).vocabulary
     envs.release(env)
-    policy = build_policy(config, vocabulary, policy_folder or _first_policy(config))
+    folder = policy_folder or _first_policy(config)
+    policy = build_policy(config, vocabulary, folder)
     learner = InProcessLearner(
         policy.model,
         config.optimizer,
@@ -166,6 +167,11 @@ def build_agent(config: TrainConfig, policy_folder: Path | None = None) -> Agent
         keep_previous=config.plan.scores_with_previous_weights,
     )
     collector = Collector(envs, policy.tokenizer, config.sampling, config.tool_workers)
+    if config.cluster.address:
+        # Ray is imported only by runs that spread.
+        from appo_agent.cluster.assemble import spread
+
+        policy, collector = spread(config, policy, folder)
     agent = Agent(policy, learner, collector)
     agent.push_weights()
     return agent
