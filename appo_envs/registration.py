@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _ENTRY_POINTS = {
     "appo/DeepSearch-v0": "appo_envs.envs.deep_search:deep_search",
     "appo/KnowledgeQA-v0": "appo_envs.envs.knowledge_qa:knowledge_qa",
+    "appo/Ledger-v0": "appo_envs.envs.ledger:ledger",
     "appo/MathPython-v0": "appo_envs.envs.math_python:math_python",
 }
 
