@@ -56,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         Any other exception is a bug and propagates.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    if os.getcwd() not in sys.path:
+        # `--env module:id` may name a file beside the user; behind everything else, so that it hides nothing.
+        sys.path.append(os.getcwd())
     try:
         code = _dispatch(words)
         sys.stdout.flush()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, overload
+from typing import Protocol, overload, runtime_checkable
 
 import numpy as np
 
@@ -61,6 +61,20 @@ class TaskSource(Protocol):
 
     def expert(self, task: Task, rng: np.random.Generator) -> Expert:
         """A demonstrator of this task, whose mistakes come from the generator."""
+        ...
+
+
+@runtime_checkable
+class PlantedDecisions(Protocol):
+    """A task source that knows where a rollout's decisions are: what diagnoses are checked against."""
+
+    def planted(self, task: Task, text: str) -> list[int]:
+        """Indices of the words, split at white space, that decide.
+
+        Args:
+            task: of this source.
+            text: what the policy wrote, its turns joined by white space.
+        """
         ...
 
 

@@ -15,11 +15,12 @@ import torch
 
 from appo_agent.algorithms.branching import CRITERIA, Candidates, strict_score
 from appo_agent.algorithms.plan import Independent, ScoreBranches
-from appo_agent.analysis.diagnose.places import Place, places_of
+from appo_agent.analysis.diagnose.places import Place, places_of, words_of
 from appo_agent.analysis.diagnose.values import StateValue, state_value
 from appo_agent.batch import Batch, sample_of
 from appo_agent.errors import RunError
 from appo_agent.rollout.branch import PlacedBranch, grow
+from appo_agent.rollout.tool_env import tool_env
 from appo_agent.training.branching import BranchChooser
 from appo_agent.training.build import Agent
 from appo_agent.training.config import TrainConfig
@@ -28,6 +29,7 @@ from appo_agent.training.run import env_tasks
 from appo_agent.training.trainer import Trainer
 from appo_agent.types import BranchPoint, RolloutTree
 from appo_envs.seeding import derive_seed
+from appo_envs.tasks.source import PlantedDecisions
 
 STRICT = "branching_score_strict"
 RULES = (STRICT, *CRITERIA)
@@ -211,6 +213,7 @@ def _tokens(
 ) -> list[Token]:
     ratings = np.stack([_rating(name, candidates) for name in RULES], axis=-1)
     log_omega = candidates.log_omega.numpy()
+    planted = _planted(agent, trees)
     tokens = []
     for site, (actions, returns) in zip(sites, values, strict=True):
         if len(returns) < 4:
@@ -218,12 +221,13 @@ def _tokens(
         rollout = trees[site.tree].rollout(site.point.parent)
         token_id = int(rollout.turns[site.point.turn].action.token_ids[site.point.token])
         half = len(returns) // 2
+        place = places_of(rollout, agent.tokenizer.decode)[site.own_index]
         tokens.append(
             Token(
                 rollout=site.rollout,
                 position=site.own_index / rollout.own_policy_tokens,
                 text=agent.tokenizer.decode([token_id]),
-                place=places_of(rollout, agent.tokenizer.decode)[site.own_index],
+                place="planted" if site.own_index in planted[site.tree, rollout.id] else place,
                 entropy=float(entropies[site.row, site.column]),
                 log_omega=float(log_omega[site.row, site.column]),
                 ratings=tuple(float(value) for value in ratings[site.row, site.column]),
@@ -233,6 +237,25 @@ def _tokens(
             )
         )
     return tokens
+
+
+def _planted(agent: Agent, trees: Sequence[RolloutTree]) -> dict[tuple[int, str], set[int]]:
+    """The policy tokens of each initial rollout that the task source knows to decide; none where it does not tell."""
+    env = agent.collector.envs.acquire()
+    source = tool_env(env).task_source
+    agent.collector.envs.release(env)
+    found: dict[tuple[int, str], set[int]] = {}
+    for place, tree in enumerate(trees):
+        for rollout in tree.initial:
+            decides: set[int] = set()
+            if isinstance(source, PlantedDecisions):
+                text = " ".join(agent.tokenizer.decode(turn.action.token_ids.tolist()) for turn in rollout.turns)
+                words = set(source.planted(tree.task, text))
+                decides = {
+                    index for index, word in enumerate(words_of(rollout, agent.tokenizer.decode)) if word in words
+                }
+            found[place, rollout.id] = decides
+    return found
 
 
 def _rating(name: str, candidates: Candidates) -> np.ndarray:

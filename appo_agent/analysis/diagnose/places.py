@@ -1,6 +1,7 @@
-"""Where in a turn a token stands: in thinking, in a tool's arguments, right after a result, in the answer.
+"""Where in a turn a token stands: thinking, a tool's arguments, right after a result, the answer, a planted decision.
 
 Owns the reading of a turn's text. It knows the two forms in use: tags named after the tool, and `<tool_call>` blocks.
+What is planted is known by the task source.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import Literal
 from appo_agent.rollout.turns import turns_after_results
 from appo_agent.types import Rollout
 
-Place = Literal["thinking", "arguments", "after_result", "answer"]
-PLACES: tuple[Place, ...] = ("thinking", "arguments", "after_result", "answer")
+Place = Literal["thinking", "arguments", "after_result", "answer", "planted"]
+PLACES: tuple[Place, ...] = ("thinking", "arguments", "after_result", "answer", "planted")
 _BLOCK = re.compile(r"<(\w+)>(.*?)(?:</\1>|$)", re.DOTALL)
 _THINKING = ("think", "thinking", "reasoning")
 
@@ -35,6 +36,17 @@ def places_of(rollout: Rollout, decode: Callable[[Sequence[int]], str]) -> list[
             inside[0] = "after_result"
         places += inside
     return places
+
+
+def words_of(rollout: Rollout, decode: Callable[[Sequence[int]], str]) -> list[int]:
+    """For every policy token, the index of the word that it ends or is part of, over all turns joined."""
+    words, before = [], 0
+    for turn in rollout.turns:
+        token_ids = turn.action.token_ids.tolist()
+        counts = [len(decode(token_ids[: count + 1]).split()) for count in range(len(token_ids))]
+        words += [before + max(0, count - 1) for count in counts]
+        before += counts[-1] if counts else 0
+    return words
 
 
 def _turn_places(token_ids: Sequence[int], decode: Callable[[Sequence[int]], str]) -> list[Place]:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BLUE, RED, GREEN, YELLOW = "#4477aa", "#ee6677", "#228833", "#ccbb44"
-_MARKS = dict(zip(PLACES, ((BLUE, "o"), (RED, "s"), (GREEN, "^"), (YELLOW, "D")), strict=True))
+BLUE, RED, GREEN, YELLOW, PURPLE = "#4477aa", "#ee6677", "#228833", "#ccbb44", "#aa3377"
+_MARKS = dict(zip(PLACES, ((BLUE, "o"), (RED, "s"), (GREEN, "^"), (YELLOW, "D"), (PURPLE, "*")), strict=True))
 
 
 def draw(diagnosis: Diagnosis, folder: Path) -> list[Path]:

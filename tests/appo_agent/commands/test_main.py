@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -121,3 +123,20 @@ def test_envs_are_listed_one_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["envs", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == ids
     assert "appo/KnowledgeQA-v0" in ids
+
+
+def test_an_environment_may_be_in_a_file_of_the_working_directory(tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text(
+        "import appo_envs\n"
+        "@appo_envs.tool\n"
+        "def echo(text: str) -> str:\n"
+        "    'Say it again.'\n"
+        "    return text\n"
+        "tasks = [appo_envs.Task('1', 'q', 'a')]\n"
+        "appo_envs.register_tool_env('beside/Env-v0', tasks=tasks, tools=[echo], grade=str.__eq__)\n"
+    )
+    program = shutil.which("appo", path=str(Path(sys.executable).parent))
+    assert program is not None
+    words = [program, "check-env", "beside:beside/Env-v0"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

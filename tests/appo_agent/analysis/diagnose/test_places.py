@@ -1,6 +1,6 @@
 import numpy as np
 
-from appo_agent.analysis.diagnose.places import places_of
+from appo_agent.analysis.diagnose.places import places_of, words_of
 from appo_agent.types import Rollout, TokenSpan, Turn
 
 
@@ -44,3 +44,13 @@ def test_a_call_in_json_is_arguments() -> None:
 
 def test_without_a_result_no_token_comes_after_one() -> None:
     assert places(("<think> a </think>", ""), ("<answer> b </answer>", "")) == "ttt" + "AAA"
+
+
+def test_tokens_are_numbered_by_the_words_of_all_turns() -> None:
+    made, words = rollout(("<search> x </search>", "<result> y </result>"), ("<answer> y </answer>", ""))
+    assert words_of(made, lambda ids: " ".join(words[int(token)] for token in ids)) == [0, 1, 2, 3, 4, 5]
+    # Tokens that are parts of words: "ab c" in three tokens.
+    spelled = {0: "a", 1: "b", 2: " c"}
+    span = TokenSpan("policy", np.array([0, 1, 2]), np.zeros(3, np.float32))
+    pieces = Rollout("0", (Turn(span, TokenSpan("env", np.array([], np.int64)), 0.0),), None, True, False, 0)
+    assert words_of(pieces, lambda ids: "".join(spelled[int(token)] for token in ids)) == [0, 0, 1]
