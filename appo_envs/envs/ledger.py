@@ -18,7 +18,7 @@ _DESCRIPTION = "Look up the opening balance of an account by its name."
 def ledger(
     *,
     entries: int = 32,
-    decisions: int = 3,
+    decisions: int = 2,
     limit: int = 100,
     seed: int = 0,
     split: str = "train",
@@ -93,7 +93,7 @@ class OpeningBalance:
         account = arguments["account"]
         if not isinstance(account, str):
             raise ToolError(f"error : account must be a text, got {type(account).__name__}")
-        known = account.strip() == self._task.metadata["account"]
+        known = " ".join(account.split()) == self._task.metadata["account"]
         return str(self._task.metadata["opening"]) if known else "none found"
 
     def snapshot(self) -> None:

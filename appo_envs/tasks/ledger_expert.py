@@ -12,8 +12,8 @@ import numpy as np
 SIGNS = ("up", "down")
 COMMON = {"up": ("buys", "finds", "wins", "gets"), "down": ("sells", "loses", "drops", "gives")}
 RARE = {
-    "up": ("nabs", "reaps", "garners", "amasses", "accrues", "nets"),
-    "down": ("cedes", "sheds", "forfeits", "mislays", "yields", "squanders"),
+    "up": ("nabs", "reaps", "garners", "amasses"),
+    "down": ("cedes", "sheds", "forfeits", "mislays"),
 }
 SIGN_OF = {verb: sign for verbs in (COMMON, RARE) for sign, words in verbs.items() for verb in words}
 RARE_VERBS = frozenset(verb for words in RARE.values() for verb in words)
@@ -40,7 +40,7 @@ class LedgerExpert:
     def __init__(self, prompt: str, limit: int, rng: np.random.Generator) -> None:
         *lines, question = prompt.removesuffix(" ?").split(" . ")
         self._entries = [Entry(*line.split()) for line in lines]
-        self._account, self._limit, self._rng = question.split()[-1], limit, rng
+        self._account, self._limit, self._rng = question.removeprefix("balance of "), limit, rng
         self._started = False
 
     def act(self, observation: str) -> str:

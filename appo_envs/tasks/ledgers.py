@@ -1,6 +1,6 @@
 """Long ledgers that are read aloud, entry by entry, with few decisions and many words between them.
 
-"n1 buys . n2 sells . ... n32 nabs . balance of skydale ?": the opening balance is looked up with the tool, then every
+"n1 buys . n2 sells . ... n32 nabs . balance of Ba Gor ?": the opening balance is looked up with the tool, then every
 entry is repeated in thinking with its sign and the balance after it: "n1 buys up 18 ; n2 sells down 17 ; ...". Most
 verbs are common, and every demonstration shows what they mean. A few entries of each ledger have rare verbs, which the
 demonstrator reads wrongly half of the time: there, far from any tool call, is what there is to learn. Everything else
@@ -19,23 +19,12 @@ import numpy as np
 
 from appo_envs.seeding import derive_seed
 from appo_envs.tasks.ledger_expert import COMMON, RARE, RARE_VERBS, SIGN_OF, SIGNS, Entry, LedgerExpert
-from appo_envs.tasks.names import SPLITS
+from appo_envs.tasks.names import FIRST_SYLLABLES, SECOND_SYLLABLES, SPLITS, names
 from appo_envs.tasks.source import GeneratedSplit, address, check_split
 from appo_envs.tasks.task import Task
 
-ACCOUNTS = tuple(
-    a + b for a in ("sky", "oak", "sun", "ice", "fox", "bay") for b in ("dale", "ford", "mere", "wick", "ton")
-)
-"""Thirty names; the splits share none."""
-
 LEDGERS = 1 << 20
 """Ledgers a split."""
-
-_ACCOUNTS = {
-    "train": ACCOUNTS[:18],
-    "validation": ACCOUNTS[18:24],
-    "test": ACCOUNTS[24:],
-}
 
 
 @dataclass(frozen=True)
@@ -53,7 +42,7 @@ class Ledgers:
     """
 
     entries: int = 32
-    decisions: int = 3
+    decisions: int = 2
     limit: int = 100
     seed: int = 0
 
@@ -65,15 +54,29 @@ class Ledgers:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Splits share no account."""
+        """Splits share no account, and all syllables of their names."""
         return SPLITS
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
-        """Accounts, verbs, signs, numbers of lines, and every balance."""
+        """Syllables of names, verbs, signs, numbers of lines, and every balance."""
         lines = [f"n{number}" for number in range(1, self.entries + 1)]
         numbers = map(str, range(self.limit))
-        return (*ACCOUNTS, *SIGN_OF, *SIGNS, *lines, "balance", "of", ".", ";", "?", "none", "found", *numbers)
+        return (
+            *FIRST_SYLLABLES,
+            *SECOND_SYLLABLES,
+            *SIGN_OF,
+            *SIGNS,
+            *lines,
+            "balance",
+            "of",
+            ".",
+            ";",
+            "?",
+            "none",
+            "found",
+            *numbers,
+        )
 
     def split(self, name: str) -> GeneratedSplit:
         """See `TaskSource.split`."""
@@ -105,7 +108,7 @@ class Ledgers:
 
     def _ledger(self, split: str, number: int) -> Task:
         rng = np.random.default_rng(derive_seed(self.seed, "ledger", split, number))
-        account = _ACCOUNTS[split][rng.integers(len(_ACCOUNTS[split]))]
+        account = names(split)[rng.integers(len(names(split)))]
         opening = int(rng.integers(self.entries, self.limit - self.entries))
         rare = set(rng.choice(self.entries, self.decisions, replace=False).tolist())
         entries = [Entry(f"n{line + 1}", _verb(RARE if line in rare else COMMON, rng)) for line in range(self.entries)]

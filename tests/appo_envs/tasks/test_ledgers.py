@@ -21,7 +21,7 @@ def _read(task: Task) -> tuple[list[str], str]:
     *lines, question = task.prompt.removesuffix(" ?").split(" . ")
     assert [line.split()[0] for line in lines] == [f"n{number}" for number in range(1, len(lines) + 1)]
     assert question.startswith("balance of ")
-    return [line.split()[1] for line in lines], question.split()[-1]
+    return [line.split()[1] for line in lines], question.removeprefix("balance of ")
 
 
 def test_the_answer_follows_from_the_ledger_and_the_opening_balance() -> None:
@@ -42,7 +42,6 @@ def test_as_many_entries_as_asked_have_rare_verbs_and_the_metadata_names_them() 
 
 def test_splits_share_no_account() -> None:
     told = {split: {_read(task)[1] for task in SOURCE.split(split)[:500]} for split in SPLITS}
-    assert [len(accounts) for accounts in told.values()] == [18, 6, 6]
     assert all(not told[a] & told[b] for a, b in combinations(SPLITS, 2))
 
 
@@ -62,8 +61,8 @@ def test_every_word_is_in_the_vocabulary_once() -> None:
 
 
 def test_planted_words_are_the_signs_of_rare_verbs() -> None:
-    task = Task("t", "n1 buys . n2 nabs . balance of skyford ?", "7")
-    text = "<lookup> skyford </lookup> <think> n1 buys up 6 ; n2 nabs down 5 ; </think> <answer> \\boxed{ 5 } </answer>"
+    task = Task("t", "n1 buys . n2 nabs . balance of Ba Gor ?", "7")
+    text = "<lookup> Ba Gor </lookup> <think> n1 buys up 6 ; n2 nabs down 5 ; </think> <answer> \\boxed{ 5 } </answer>"
     assert [text.split()[place] for place in SOURCE.planted(task, text)] == ["down"]
     assert text.split()[SOURCE.planted(task, text)[0] - 1] == "nabs"
     assert SOURCE.planted(task, "") == SOURCE.planted(task, "up nabs down") == []
@@ -91,7 +90,7 @@ def test_a_demonstration_is_long_and_decides_far_from_its_call() -> None:
         words = text.split()
         assert 150 <= len(words) <= 400
         planted = SOURCE.planted(SOURCE.split("train")[place], text)
-        assert len(planted) == 3 and min(planted) > words.index("</lookup>")
+        assert len(planted) == 2 and min(planted) > words.index("</lookup>")
 
 
 def test_the_demonstrator_is_right_when_it_reads_every_sign_rightly() -> None:
@@ -104,8 +103,8 @@ def test_the_demonstrator_is_right_when_it_reads_every_sign_rightly() -> None:
         # Two errors of opposite sign cancel.
         assert reward > 0 or not all(right)
         rewards.append(reward > 0)
-    # .5^3, and cancelled pairs: 3 * .5^3 * .5.
-    assert 0.2 < np.mean(rewards) < 0.45
+    # Both right: .25; both wrong, of opposite sign: .125.
+    assert 0.22 < np.mean(rewards) < 0.53
 
 
 def test_other_accounts_have_no_balance() -> None:
