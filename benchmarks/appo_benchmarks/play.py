@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from appo_benchmarks.benchmark import Benchmark, Item
-from appo_benchmarks.endpoint import Endpoint, RequestRefused
+from appo_benchmarks.endpoint import Completion, Endpoint, RequestRefused
+from appo_benchmarks.errors import EndpointDown
 from appo_benchmarks.methods import Method
 from appo_benchmarks.methods.method import made_whole
 from appo_benchmarks.record import EpisodeRecord, TurnRecord
-from appo_benchmarks.tooling import tool_makers
+from appo_benchmarks.refining import Refined, RefiningSearch
+from appo_benchmarks.tooling import needed, tool_makers
 from appo_envs import Task, ToolEnv
 from appo_envs.errors import EnvError, ToolError
 from appo_envs.grading import exact_match
@@ -25,6 +27,8 @@ from appo_envs.tasks.listed import ListedTasks
 from appo_envs.tools.search import SearchBackend
 from appo_envs.tools.search.tool import MAX_QUERY_CHARS
 
+REFINING_TEMPERATURE = 1e-6
+"""As good as greedy; `appo serve` wants a temperature above 0."""
 _SPLIT = "test"
 
 
@@ -94,9 +98,12 @@ class Player:
         settings: PlaySettings,
     ) -> None:
         names = method.tools(benchmark.tools)
+        self._endpoint, self._settings = endpoint, settings
+        self._refining = RefiningSearch(needed(search), self._refine) if method.refines else None
+        refining = self._refining
         self._env = ToolEnv(
             tasks,
-            tool_makers(names, search),
+            tool_makers(names, search) if refining is None else [lambda: refining],
             method.dialect(names),
             exact_match,
             split=_SPLIT,
@@ -104,7 +111,6 @@ class Player:
             max_tool_calls=settings.max_tool_calls,
         )
         self._retrieve = retriever(search, method.retrieved)
-        self._endpoint, self._settings = endpoint, settings
 
     @property
     def system_prompt(self) -> str:
@@ -131,6 +137,8 @@ class Player:
                 turn, ending = self._turn(derive_seed(self._settings.seed, item.id, sample, len(turns)) % 2**31)
                 turns.append(turn)
         except (RequestRefused, EnvError) as failure:
+            if isinstance(failure.__cause__, EndpointDown):
+                raise failure.__cause__ from failure
             error = f"{type(failure).__name__}: {failure}"
         return EpisodeRecord(
             item.id,
@@ -159,19 +167,33 @@ class Player:
         text = completion.text
         if completion.finish != "length":
             text = made_whole(text, self._env.stop_strings)
+        if self._refining is not None:
+            self._refining.hear(text)
         observation, _, terminated, truncated, info = self._env.step(text)
         calls = info["tool_calls"]
+        refined = None if self._refining is None else self._refining.refined
+        documents, prompt_tokens, completion_tokens = refined or Refined("", 0, 0)
         turn = TurnRecord(
             text,
             observation,
             completion.finish,
-            completion.prompt_tokens,
-            completion.completion_tokens,
+            completion.prompt_tokens + prompt_tokens,
+            completion.completion_tokens + completion_tokens,
             len(calls),
             sum(call.is_error for call in calls),
+            documents,
         )
         over = terminated or truncated
         return turn, _Ending(over, info["answer"] if over else None, info["format_ok"], truncated)
+
+    def _refine(self, prompt: str) -> Completion:
+        # Greedy in effect, like a judge: of reasoning it is the policy's own turns that are sampled.
+        return self._endpoint.complete(
+            [{"role": "user", "content": prompt}],
+            temperature=REFINING_TEMPERATURE,
+            max_tokens=self._settings.max_tokens,
+            seed=self._settings.seed % 2**31,
+        )
 
 
 def retriever(search: SearchBackend | None, count: int) -> Callable[[str], str]:

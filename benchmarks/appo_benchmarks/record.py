@@ -20,10 +20,11 @@ class TurnRecord:
         action: the text of the model.
         observation: what its calls gave back.
         finish: the endpoint's reason for the end of the text, such as "stop" or "length".
-        prompt_tokens: as the endpoint counts.
+        prompt_tokens: as the endpoint counts, with those of refining.
         completion_tokens: likewise.
         tool_calls: that were made.
         tool_errors: of them, those that failed.
+        documents: that the observation was refined from; empty where nothing is refined.
     """
 
     action: str
@@ -33,6 +34,7 @@ class TurnRecord:
     completion_tokens: int
     tool_calls: int = 0
     tool_errors: int = 0
+    documents: str = ""
 
 
 class Key(NamedTuple):

@@ -49,8 +49,17 @@ def tool_makers(names: tuple[str, ...], search: SearchBackend | None) -> list[To
     for name in names:
         if name == "python":
             makers.append(PythonTool)
-        elif search is None:
-            raise BenchmarkError(f"these questions need search: give --search, which is {SEARCHES}")
         else:
-            makers.append(partial(SearchTool, search))
+            makers.append(partial(SearchTool, needed(search)))
     return makers
+
+
+def needed(search: SearchBackend | None) -> SearchBackend:
+    """The search, where one is needed.
+
+    Raises:
+        BenchmarkError: there is none.
+    """
+    if search is None:
+        raise BenchmarkError(f"these questions need search: give --search, which is {SEARCHES}")
+    return search

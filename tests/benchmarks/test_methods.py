@@ -6,14 +6,22 @@ from appo_benchmarks.methods import METHODS, method_of
 from appo_benchmarks.methods.boxed_answer import CHAIN_OF_THOUGHT, BoxedAnswer
 from appo_benchmarks.methods.method import made_whole
 from appo_benchmarks.methods.react import React
+from appo_benchmarks.methods.search_o1 import NO_BOX, UNCLOSED, SearchO1
 from appo_benchmarks.methods.tool_integrated import ToolIntegrated
 from hypothesis import given
 from hypothesis import strategies as st
 
 from appo_envs.dialects.base import ParsedTurn
 from appo_envs.messages import CallRequest
+from appo_envs.tools.function import tool
 
-TAGS = ("</search>", "</answer>")
+TAGS = ("</search>", "</answer>", "<|end_search_query|>")
+
+
+@tool
+def weather(city: str, day: str) -> str:
+    """The weather of a day."""
+    return f"{city} {day}"
 
 
 def test_a_box_is_the_answer_and_its_absence_a_problem() -> None:
@@ -69,17 +77,39 @@ def test_react_calls_anything_else_a_broken_format(text: str) -> None:
     assert turn.problems and turn.answer is None and not turn.calls
 
 
+@pytest.mark.parametrize(
+    ("text", "turn"),
+    [
+        ("hm <|begin_search_query|> who <|end_search_query|>", ParsedTurn((CallRequest("search", "who"),), None)),
+        (
+            "<|begin_search_query|> a <|end_search_query|> made up \\boxed{1}",
+            ParsedTurn((CallRequest("search", "a"),), None),
+        ),
+        ("so \\boxed{1} <|begin_search_query|> a <|end_search_query|>", ParsedTurn((), "1")),
+        ("<|begin_search_query|> a", ParsedTurn((), None, (UNCLOSED,))),
+        ("it is 3", ParsedTurn((), None, (NO_BOX,))),
+    ],
+)
+def test_search_o1_reads_the_first_query_or_the_answer_before_it(text: str, turn: ParsedTurn) -> None:
+    assert SearchO1().parse(text) == turn
+
+
 @given(st.text(max_size=200))
 def test_no_text_is_too_odd_to_be_read(text: str) -> None:
-    for dialect in (BoxedAnswer(CHAIN_OF_THOUGHT), ToolIntegrated(), React()):
+    for dialect in (BoxedAnswer(CHAIN_OF_THOUGHT), ToolIntegrated(), React(), SearchO1()):
         turn = dialect.parse(text)
         assert turn.problems or turn.calls or turn.answer
 
 
-@given(st.sampled_from(["boxed", "tir", "react"]), st.text(max_size=30), st.booleans())
+@given(st.sampled_from(["boxed", "tir", "react", "search-o1"]), st.text(max_size=30), st.booleans())
 def test_what_is_said_is_read_again(name: str, text: str, call: bool) -> None:
-    dialect = {"boxed": BoxedAnswer(CHAIN_OF_THOUGHT), "tir": ToolIntegrated(), "react": React()}[name]
-    turn = ParsedTurn((CallRequest("python", text),), None) if call else ParsedTurn((), text)
+    dialects = {"boxed": BoxedAnswer(CHAIN_OF_THOUGHT), "tir": ToolIntegrated(), "react": React()}
+    dialect = {**dialects, "search-o1": SearchO1()}[name]
+    turn = (
+        ParsedTurn((CallRequest("search" if name == "search-o1" else "python", text),), None)
+        if call
+        else ParsedTurn((), text)
+    )
     try:
         said = dialect.render(turn)
     except ValueError:
@@ -88,7 +118,7 @@ def test_what_is_said_is_read_again(name: str, text: str, call: bool) -> None:
 
 
 def test_plain_answers_can_be_said_in_every_dialect() -> None:
-    for dialect in (BoxedAnswer(CHAIN_OF_THOUGHT), ToolIntegrated(), React()):
+    for dialect in (BoxedAnswer(CHAIN_OF_THOUGHT), ToolIntegrated(), React(), SearchO1()):
         assert dialect.parse(dialect.render(ParsedTurn((), "42"))).answer == "42"
 
 
@@ -99,6 +129,8 @@ def test_plain_answers_can_be_said_in_every_dialect() -> None:
         ("<search> b </search>", "<search> b </search>"),
         ("<search> b </search> <answer> c", "<search> b </search> <answer> c</answer>"),
         ("no tags", "no tags"),
+        ("<|begin_search_query|> b", "<|begin_search_query|> b<|end_search_query|>"),
+        ("<|begin_search_query|> b <|end_search_query|> c", "<|begin_search_query|> b <|end_search_query|> c"),
     ],
 )
 def test_a_closing_tag_that_the_server_cut_off_comes_back(text: str, whole: str) -> None:
@@ -114,3 +146,9 @@ def test_each_method_makes_a_dialect_for_its_tools() -> None:
 def test_an_unknown_method_is_told_its_neighbour() -> None:
     with pytest.raises(BenchmarkError, match="no method 'reakt'; did you mean 'react'"):
         method_of("reakt")
+
+
+def test_a_trained_policy_writes_several_arguments_as_json() -> None:
+    schema = weather().schema
+    turn = ParsedTurn((CallRequest("weather", {"city": "Dorum", "day": "today"}),), None)
+    assert '{"city": "Dorum", "day": "today"}' in method_of("trained").dialect([schema]).render(turn)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from appo_benchmarks.benchmark import Item
 from appo_benchmarks.endpoint import Endpoint, Patience
-from appo_benchmarks.errors import BenchmarkError
+from appo_benchmarks.errors import BenchmarkError, EndpointDown
 from appo_benchmarks.methods import method_of
 from appo_benchmarks.play import Player, PlaySettings, tasks_of
 from appo_benchmarks.record import EpisodeRecord
@@ -84,6 +84,45 @@ def test_retrieval_puts_documents_before_the_question() -> None:
     prompt = asked[0]["messages"][1]["content"]
     assert "Ada lives in Dorum" in prompt and prompt.endswith(f"Question: {ITEM.question}")
     assert record.documents in prompt and record.answer == "Ada"
+
+
+def test_search_o1_reads_what_was_refined_from_the_documents() -> None:
+    script = turns_of(
+        "Who lives there? <|begin_search_query|> Dorum",
+        "The first one says it.\n**Final Information:**\nAda does.",
+        "So it is \\boxed{Ada}",
+    )
+    record, asked = episode(script, "search-o1", search=Bm25Search.of(DOCUMENTS))
+    assert record.answer == "Ada" and record.format_ok and not record.error
+    refining = asked[1]["messages"][0]["content"]
+    assert "Ada lives in Dorum." in refining and "Query: Dorum" in refining and "Who lives there?" in refining
+    assert asked[2]["messages"][-1]["content"] == "<|begin_search_result|> Ada does. <|end_search_result|>"
+    assert asked[2]["messages"][-2]["content"].endswith("<|end_search_query|>")
+    assert "Ada lives in Dorum." in record.turns[0].documents and record.turns[1].documents == ""
+    assert [turn.prompt_tokens for turn in record.turns] == [20, 10]
+
+
+def test_a_refused_refining_fails_the_episode() -> None:
+    replies: list[str | Reply] = ["<|begin_search_query|> Dorum", Reply(400, b"too long")]
+    record, _ = episode(lambda body: replies.pop(0), "search-o1", search=Bm25Search.of(DOCUMENTS))
+    assert "the documents were not refined" in record.error and record.answer is None
+
+
+def test_an_endpoint_that_dies_while_refining_ends_the_run() -> None:
+    replies: list[str | Reply] = ["<|begin_search_query|> Dorum"]
+    with pytest.raises(EndpointDown):
+        episode(
+            lambda body: replies.pop(0) if replies else Reply(503, b"gone"),
+            "search-o1",
+            search=Bm25Search.of(DOCUMENTS),
+        )
+
+
+def test_a_blank_query_is_told_and_refines_nothing() -> None:
+    record, asked = episode(
+        turns_of("<|begin_search_query|> ", "\\boxed{Ada}"), "search-o1", search=Bm25Search.of(DOCUMENTS)
+    )
+    assert "the query is empty" in record.turns[0].observation and len(asked) == 2
 
 
 def test_a_text_that_the_token_limit_cut_is_not_made_whole() -> None:

@@ -5,16 +5,18 @@ Owns the table and how a turn that a server cut at a stop text is made whole aga
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from appo_benchmarks.errors import BenchmarkError
 from appo_benchmarks.methods.boxed_answer import CHAIN_OF_THOUGHT, DIRECT, BoxedAnswer
 from appo_benchmarks.methods.react import React
+from appo_benchmarks.methods.search_o1 import SearchO1
 from appo_benchmarks.methods.tool_integrated import ToolIntegrated
 from appo_envs.dialects.base import Dialect
 from appo_envs.dialects.tags import TagDialect
 from appo_envs.errors import did_you_mean
+from appo_envs.tools.base import ToolSchema
 
 RETRIEVED = 5
 """Documents that plain retrieval puts before the question."""
@@ -27,16 +29,18 @@ class Method:
     Attributes:
         name: as it is written on the command line.
         summary: one line.
-        dialect: how text is read, given the names of the tools.
+        dialect: how text is read, given the tools by schema or, where they take one argument, by name.
         tools: given those of the benchmark, the names of the tools that the model may call.
         retrieved: documents that are searched for and put before the question.
+        refines: the model refines what a search finds before it reads it; see `refining.py`.
     """
 
     name: str
     summary: str
-    dialect: Callable[[tuple[str, ...]], Dialect]
+    dialect: Callable[[Sequence[ToolSchema | str]], Dialect]
     tools: Callable[[tuple[str, ...]], tuple[str, ...]]
     retrieved: int = 0
+    refines: bool = False
 
 
 def method_of(name: str) -> Method:
@@ -57,9 +61,17 @@ def made_whole(text: str, stop_strings: tuple[str, ...]) -> str:
     text that ended a turn.
     """
     for stop in stop_strings:
-        if stop.startswith("</") and text.rfind(f"<{stop[2:]}") > text.rfind(stop):
+        opening = _opening(stop)
+        if opening and text.rfind(opening) > text.rfind(stop):
             return text + stop
     return text
+
+
+def _opening(stop: str) -> str:
+    """The tag that a closing tag closes; empty for a stop text that closes nothing."""
+    if stop.startswith("</"):
+        return f"<{stop[2:]}"
+    return stop.replace("<|end_", "<|begin_") if stop.startswith("<|end_") else ""
 
 
 def _none(tools: tuple[str, ...]) -> tuple[str, ...]:
@@ -70,6 +82,10 @@ def _python(tools: tuple[str, ...]) -> tuple[str, ...]:
     return ("python",)
 
 
+def _search(tools: tuple[str, ...]) -> tuple[str, ...]:
+    return ("search",)
+
+
 def _all(tools: tuple[str, ...]) -> tuple[str, ...]:
     return tools
 
@@ -77,7 +93,7 @@ def _all(tools: tuple[str, ...]) -> tuple[str, ...]:
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method("trained", "the tags that APPO's policies are trained with", TagDialect, _all),
+        Method("trained", "the tags that APPO's policies are trained with", TagDialect.of, _all),
         Method("direct", "nothing but the answer", lambda tools: BoxedAnswer(DIRECT), _none),
         Method("cot", "a chain of thought, then the answer", lambda tools: BoxedAnswer(CHAIN_OF_THOUGHT), _none),
         Method(
@@ -90,6 +106,13 @@ METHODS: dict[str, Method] = {
             lambda tools: BoxedAnswer(CHAIN_OF_THOUGHT),
             _none,
             retrieved=RETRIEVED,
+        ),
+        Method(
+            "search-o1",
+            "searches inside the reasoning, with documents refined before they are read",
+            lambda tools: SearchO1(),
+            _search,
+            refines=True,
         ),
     )
 }
