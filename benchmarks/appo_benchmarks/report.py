@@ -1,6 +1,7 @@
 """The report of a run: figures beside published ones, with all that is needed to get them again.
 
-Owns its contents and its two forms, JSON and Markdown. It is made from the raw outputs alone, every time.
+Owns its contents and two of its forms, JSON and Markdown; the third is `report_page.py`. It is made from the raw
+outputs alone, every time.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from appo_benchmarks.scoring import Score, score_episodes
 
 JSON_NAME = "report.json"
 MARKDOWN_NAME = "report.md"
+HEADLINES = ("benchmark", "metric", "value", "95% interval", "episodes", "failed or missing", "published")
+"""Heads of the columns of `headline_cells`."""
 
 
 class Evidence(NamedTuple):
@@ -109,10 +112,8 @@ def as_markdown(report: Report) -> str:
     info = report.info
     lines = [f"# {info.model}, method {info.method}", ""]
     lines += _headlines(report)
-    for figures, source, checksum in zip(report.figures, info.sources, report.outputs_sha256, strict=True):
-        lines += ["", f"## {benchmark_of(figures.benchmark).title}", "", *_details(figures)]
-        lines += _data_note(source)
-        lines += [f"- outputs sha256 `{checksum}`"]
+    for name, told in notes(report):
+        lines += ["", f"## {name}", "", *(f"- {line}" for line in told)]
     lines += ["", "## Provenance", ""]
     lines += [f"- {version}" for version in info.versions]
     lines += [f"- {name}: {value}" for name, value in asdict(info.play).items()]
@@ -122,9 +123,9 @@ def as_markdown(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _headlines(report: Report) -> list[str]:
-    lines = ["| benchmark | metric | value | 95% interval | episodes | failed or missing | published |"]
-    lines += ["|---|---|---|---|---|---|---|"]
+def headline_cells(report: Report) -> list[tuple[str, ...]]:
+    """A row a benchmark, with a cell for each of `HEADLINES`."""
+    rows = []
     for figures in report.figures:
         counts = {count.name: count.number for count in figures.outcomes}
         interval = (
@@ -139,30 +140,49 @@ def _headlines(report: Report) -> list[str]:
             str(counts["failed"] + counts["missing"]) + (" (left out)" if figures.left_out else ""),
             "; ".join(map(_published, benchmark_of(figures.benchmark).published)),
         )
-        lines.append("| " + " | ".join(cells) + " |")
+        rows.append(cells)
+    return rows
+
+
+def notes(report: Report) -> list[tuple[str, list[str]]]:
+    """For each benchmark its title and, as lines, its figures, what data they were measured on and its checksums."""
+    found = []
+    for figures, source, checksum in zip(report.figures, report.info.sources, report.outputs_sha256, strict=True):
+        lines = [*_details(figures), *_data_note(source), f"outputs sha256 {checksum}"]
+        found.append((benchmark_of(figures.benchmark).title, lines))
+    return found
+
+
+def unfinished(report: Report) -> str:
+    """A sentence on episodes that were not played yet; empty where there are none."""
+    missing = sum(count.number for figures in report.figures for count in figures.outcomes if count.name == "missing")
+    return f"Unfinished: {missing} episodes were not played yet." if missing else ""
+
+
+def _headlines(report: Report) -> list[str]:
+    lines = ["| " + " | ".join(HEADLINES) + " |", "|---" * len(HEADLINES) + "|"]
+    lines += ["| " + " | ".join(cells) + " |" for cells in headline_cells(report)]
     if len(report.figures) > 1:
         mean = sum(figures.headline for figures in report.figures) / len(report.figures)
         lines += ["", f"Mean over {len(report.figures)} benchmarks: {_percent(mean)}."]
-    missing = sum(count.number for figures in report.figures for count in figures.outcomes if count.name == "missing")
-    if missing:
-        lines += ["", f"**Unfinished: {missing} episodes were not played yet.** Run the same command again to go on."]
+    if told := unfinished(report):
+        lines += ["", f"**{told}** Run the same command again to go on."]
     return lines
 
 
 def _details(figures: BenchmarkFigures) -> list[str]:
     costs = figures.costs
     lines = [
-        f"- {figures.items} items, {figures.samples} samples each: "
+        f"{figures.items} items, {figures.samples} samples each: "
         + ", ".join(f"{count.number} {count.name}" for count in figures.outcomes),
-        f"- grader {_percent(figures.graded)}, exact match {_percent(figures.exact)}, F1 {_percent(figures.f1)}",
-        "- "
-        + ", ".join(
+        f"grader {_percent(figures.graded)}, exact match {_percent(figures.exact)}, F1 {_percent(figures.f1)}",
+        ", ".join(
             f"pass@{one.k} {_percent(one.value)}" + (f" ({one.items} items)" if one.items != figures.items else "")
             for one in figures.pass_at
         )
         + ("" if figures.majority is None else f", majority@{figures.samples} {_percent(figures.majority)}")
         + f", avg@{figures.samples} {_percent(figures.headline)}",
-        f"- format errors {_percent(costs.format_errors)}, cut by the token limit {_percent(costs.length_stops)}, "
+        f"format errors {_percent(costs.format_errors)}, cut by the token limit {_percent(costs.length_stops)}, "
         f"{costs.tool_calls:.2f} tool calls an episode of which {_percent(costs.tool_errors)} failed, "
         f"{costs.seconds:.1f} s an episode, "
         f"{costs.prompt_tokens} prompt and {costs.completion_tokens} completion tokens",
@@ -173,12 +193,12 @@ def _details(figures: BenchmarkFigures) -> list[str]:
             "no verdicts" if judge.agreement is None else f"agrees with exact match on {_percent(judge.agreement)}"
         )
         lines.append(
-            f"- judge: strict {_percent(judge.strict)}, lenient {_percent(judge.lenient)}, "
+            f"judge: strict {_percent(judge.strict)}, lenient {_percent(judge.lenient)}, "
             f"{judge.neither} said neither, {judge.not_judged} not judged, {agreement}"
         )
-        lines += [f"  - differs on {key}" for key in judge.disagreements]
-    lines += [f"- {one.kind} {one.name}: {_percent(one.value)} of {one.items} items" for one in figures.groups]
-    lines += [f"- failed: {failure}" for failure in figures.failures]
+        lines += [f"judge and exact match differ on {key}" for key in judge.disagreements]
+    lines += [f"{one.kind} {one.name}: {_percent(one.value)} of {one.items} items" for one in figures.groups]
+    lines += [f"failed: {failure}" for failure in figures.failures]
     return lines
 
 
@@ -189,10 +209,10 @@ def _data_note(source: DataSource) -> list[str]:
     elif source.ids_sha256 == benchmark.ids_sha256:
         known = "the items that the published figures were measured on"
     else:
-        known = "**not the items that the published figures were measured on**"
+        known = "not the items that the published figures were measured on"
     left = f", {source.left_out} items with images left out" if source.left_out else ""
-    canary = [f"- {benchmark.canary}"] if benchmark.canary else []
-    return [f"- data: {known}; file sha256 `{source.file_sha256}`{left}", *canary]
+    canary = [benchmark.canary] if benchmark.canary else []
+    return [f"data: {known}; file sha256 {source.file_sha256}{left}", *canary]
 
 
 def _percent(share: float) -> str:

@@ -22,6 +22,7 @@ from appo_benchmarks.output_file import read_records
 from appo_benchmarks.play import Player, PlaySettings, tasks_of
 from appo_benchmarks.registry import benchmark_of
 from appo_benchmarks.report import JSON_NAME, MARKDOWN_NAME, Report, as_json, as_markdown, make_report
+from appo_benchmarks.report_page import PAGE_NAME, as_html
 from appo_benchmarks.results import DataSource, ResultFolder, RunInfo, installed_versions
 from appo_benchmarks.runner import Progress, run_episodes
 from appo_benchmarks.scoring import judged_case
@@ -148,10 +149,11 @@ def judge_run(folder: ResultFolder, judge: Endpoint, *, rejudge: bool = False) -
 
 
 def write_report(folder: ResultFolder, judge: str = "", drop_failed: bool = False) -> Report:
-    """Make the report from the raw outputs and write both of its forms."""
+    """Make the report from the raw outputs and write all of its forms."""
     report = make_report(folder, judge, drop_failed)
     folder.write(JSON_NAME, as_json(report))
     folder.write(MARKDOWN_NAME, as_markdown(report))
+    folder.write(PAGE_NAME, as_html(report))
     return report
 
 

@@ -79,6 +79,11 @@ def test_a_run_is_reported_judged_and_verified(
     markdown = (out / "report.md").read_text()
     assert "| GSM8K | accuracy | 30.0% | 10.8% to 60.3% |" in markdown and "Judge whether an answer" in markdown
     assert "93.2" in markdown and "not the items that the published figures were measured on" in markdown
+    page = (out / "report.html").read_text()
+    assert all(
+        word in page for word in ("<svg", "93.2%", "Judge whether", "temperature", "outputs sha256", "math-verify")
+    )
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "").replace(server.url, "")
     assert main(["bench", "verify", str(out)]) == 0
     assert "every number follows" in capsys.readouterr().out
 

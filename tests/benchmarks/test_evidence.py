@@ -60,6 +60,6 @@ def test_a_page_that_was_edited_is_found(
 
 
 def test_without_comparisons_the_page_says_so(evidence: ModuleType) -> None:
-    assert "No comparison is on file yet." in evidence.page([])
+    assert "No comparison is on file yet." in evidence.page([], [])
     findings = read_findings(evidence.RESULTS / "compare_toy.json")
-    assert "No comparison is on file yet." not in evidence.page([findings])
+    assert "No comparison is on file yet." not in evidence.page([findings], [])
