@@ -16,6 +16,9 @@ from pathlib import Path
 from appo_agent.analysis.compare.findings import Findings, read_findings
 from appo_agent.analysis.compare.plots import draw
 from appo_agent.analysis.compare.report import markdown, summary
+from appo_agent.analysis.diagnose.diagnosis import Diagnosis
+from appo_agent.analysis.diagnose.diagnosis_file import read_diagnosis
+from appo_agent.analysis.diagnose.report import markdown as diagnosis_markdown
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -25,14 +28,19 @@ PICTURES = ROOT / "docs" / "evidence"
 HEAD = """# Evidence
 
 Written by `python benchmarks/evidence.py` from the files in `benchmarks/results`; do not edit. [Compare](compare.md)
-says how a comparison is made: rates are chosen and the number of pairs is decided on the validation split with seeds of
-their own, the answer is found on the test split with seeds that nobody had seen. A comparison that finds nothing says
-with what power it would have found something.
+says how a comparison is made, [Diagnose](diagnose.md) how decisions are measured. Rates are chosen and the number of
+pairs is decided on the validation split with seeds of their own, the answer is found on the test split with seeds that
+nobody had seen. A comparison that finds nothing says with what power it would have found something.
 """
 
 
-def page(comparisons: list[Findings]) -> str:
+def page(comparisons: list[Findings], diagnoses: list[Diagnosis]) -> str:
     """The text of the page."""
+    parts = [_compared(comparisons), *(diagnosis_markdown(each, level=2) for each in diagnoses)]
+    return "\n".join(parts)
+
+
+def _compared(comparisons: list[Findings]) -> str:
     if not comparisons:
         return HEAD + "\nNo comparison is on file yet.\n"
     short = "\n".join(f"- `{each.name}`\n" + _indented(summary(each)) for each in comparisons)
@@ -49,7 +57,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if the page is not up to date")
     options = parser.parse_args()
     comparisons = [read_findings(path) for path in sorted(RESULTS.glob("compare_*.json"))]
-    text = page(comparisons)
+    text = page(comparisons, [read_diagnosis(path) for path in sorted(RESULTS.glob("diagnose_*.json"))])
     if options.check:
         if PAGE.read_text(encoding="utf-8") != text:
             print(f"{PAGE} is not what {RESULTS} says; run `python benchmarks/evidence.py`", file=sys.stderr)

@@ -26,7 +26,8 @@ def run(argv: Sequence[str]) -> int:
     if newest is None:
         raise RunError(f"{directory.path} has no checkpoint yet; wait for the first one, or start the run again")
 
-    from appo_agent.analysis.diagnose.diagnosis import DiagnoseConfig, branches_of, diagnose, write_diagnosis
+    from appo_agent.analysis.diagnose.diagnosis import DiagnoseConfig, branches_of, diagnose
+    from appo_agent.analysis.diagnose.diagnosis_file import write_diagnosis
     from appo_agent.analysis.diagnose.measure import MeasureConfig
     from appo_agent.analysis.diagnose.plots import draw
     from appo_agent.analysis.diagnose.report import markdown, summary
@@ -59,6 +60,8 @@ def run(argv: Sequence[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     write_diagnosis(diagnosis, folder / "diagnosis.json")
     (folder / "report.md").write_text(markdown(diagnosis), encoding="utf-8")
+    if options.keep is not None:
+        write_diagnosis(diagnosis, options.keep, brief=True)
     pictures = draw(diagnosis, folder)
     print(summary(diagnosis))
     print(f"report    {folder / 'report.md'}")
@@ -90,4 +93,5 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--split", default="validation", help="split of the environment (default: validation)")
     parser.add_argument("--seed", type=int, default=0, help="decides all noise (default: 0)")
     parser.add_argument("--out", type=Path, help="folder of the results (default: RUN/diagnosis)")
+    parser.add_argument("--keep", type=Path, help="also write the figures, without single tokens, to this file")
     return parser.parse_args(argv)

@@ -7,5 +7,5 @@
 - `places`: where chosen tokens fall, and which they are
 - `clusters`: how different branches are
 - `training_signal`: Omega against the noise floor over training
-- `diagnosis`: all of it as one value; `report` and `plots` show it
+- `diagnosis`: all of it as one value; `report` and `plots` show it, `diagnosis_file` keeps it
 """

@@ -8,12 +8,10 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from appo_agent.algorithms.plan import ScoreBranches
-from appo_agent.analysis.compare.results_dir import write_json
 from appo_agent.analysis.diagnose.clusters import Cluster, branch_map
 from appo_agent.analysis.diagnose.gradients import GradientNoise, gradient_noise
 from appo_agent.analysis.diagnose.measure import RULES, MeasureConfig, Token, measure
@@ -84,7 +82,9 @@ class Diagnosis:
         env: of the run.
         rules: names, in the order of all figures by rule.
         config: how much was measured.
-        tokens: that were measured.
+        measured_tokens: how many.
+        measured_rollouts: that they are of.
+        tokens: that were measured; empty in a brief file.
         bins: of position, in order.
         rule_figures: of each rule, and of the oracle.
         places: where tokens and choices fall.
@@ -92,7 +92,7 @@ class Diagnosis:
         gradients: noise of the run's algorithm and of GRPO; empty when left out.
         omega: Omega's spread over training.
         noise_floor: spread of log Omega at equal weights.
-        branches: of the map; empty where there are too few.
+        branches: of the map; empty where there are too few, and in a brief file.
     """
 
     run: str
@@ -100,6 +100,8 @@ class Diagnosis:
     env: str
     rules: tuple[str, ...]
     config: DiagnoseConfig
+    measured_tokens: int
+    measured_rollouts: int
     tokens: tuple[Token, ...]
     bins: tuple[BinFigures, ...]
     rule_figures: tuple[RuleFigures, ...]
@@ -141,6 +143,8 @@ def diagnose(
         env=config.env,
         rules=RULES,
         config=how,
+        measured_tokens=len(tokens),
+        measured_rollouts=len({token.rollout for token in tokens}),
         tokens=tuple(tokens),
         bins=tuple(_bin(tokens, number) for number in range(BINS)),
         rule_figures=tuple(rule_figures(tokens, how.branches, how.measure.seed)),
@@ -165,20 +169,6 @@ def chosen(tokens: Sequence[Token], rule: int, branches: int) -> list[Token]:
         mine = [token for token in tokens if token.rollout == rollout]
         found += sorted(mine, key=lambda token: -token.ratings[rule])[:branches]
     return found
-
-
-def write_diagnosis(diagnosis: Diagnosis, path: Path) -> None:
-    """Write it as JSON; figures that do not exist are null."""
-    write_json(path, _jsonable(asdict(diagnosis)))
-
-
-def _jsonable(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _jsonable(each) for key, each in value.items()}
-    if isinstance(value, tuple | list):
-        return [_jsonable(each) for each in value]
-    # JSON has no NaN.
-    return None if isinstance(value, float) and value != value else value
 
 
 def _bin(tokens: Sequence[Token], number: int) -> BinFigures:

@@ -21,21 +21,26 @@ def summary(diagnosis: Diagnosis) -> str:
     return _aligned(_RULE_HEAD, _rule_rows(diagnosis))
 
 
-def markdown(diagnosis: Diagnosis) -> str:
-    """The whole page."""
+def markdown(diagnosis: Diagnosis, level: int = 1) -> str:
+    """The whole page.
+
+    Args:
+        diagnosis: what was found.
+        level: of the first heading.
+    """
+    mark = "#" * level
     how = diagnosis.config.measure
-    rollouts = len({token.rollout for token in diagnosis.tokens})
     parts = [
-        f"# Where decisions matter: {diagnosis.algorithm} on {diagnosis.env}",
-        f"{len(diagnosis.tokens)} tokens of {rollouts} rollouts of the {how.split} split, {how.continuations} "
-        "continuations from each, after one training step on other prompts. Criticality is Var_a Q(s, a): how much of "
+        f"{mark} Where decisions matter: {diagnosis.algorithm} on {diagnosis.env}",
+        f"{diagnosis.measured_tokens} tokens of {diagnosis.measured_rollouts} rollouts of the {how.split} split, "
+        f"{how.continuations} continuations from each, after one training step on other prompts. Criticality is Var_a Q(s, a): how much of "
         "the reward's variance the next token decides.",
-        "## Rules",
+        f"{mark}# Rules",
         f"Rank correlation with criticality within fifths of the rollouts; share of all criticality that lies at the "
         f"{diagnosis.config.branches} best tokens of each rollout; 95 % intervals over rollouts. The oracle chooses by "
         "half of the continuations and is judged by the other half.",
         _table(_RULE_HEAD, _rule_rows(diagnosis)),
-        "## Along a rollout",
+        f"{mark}# Along a rollout",
         "Theorem 3.1 takes Var(R | s) to be the same everywhere.",
         _table(
             ("part", "tokens", "Var(R | s)", "criticality", "entropy"),
@@ -44,7 +49,7 @@ def markdown(diagnosis: Diagnosis) -> str:
                 for number, each in enumerate(diagnosis.bins)
             ],
         ),
-        "## Where choices fall",
+        f"{mark}# Where choices fall",
         _table(
             ("place", "of all tokens", "criticality", *diagnosis.rules),
             [
@@ -57,14 +62,14 @@ def markdown(diagnosis: Diagnosis) -> str:
                 for each in diagnosis.places
             ],
         ),
-        "## Most chosen tokens",
+        f"{mark}# Most chosen tokens",
         "\n".join(
             f"- {rule}: " + ", ".join(f"`{word}` {count}" for word, count in words[:_MOST_WORDS])
             for rule, words in zip(diagnosis.rules, diagnosis.words, strict=True)
         ),
-        *_gradients(diagnosis),
-        *_omega(diagnosis),
-        *_branches(diagnosis),
+        *_gradients(diagnosis, mark),
+        *_omega(diagnosis, mark),
+        *_branches(diagnosis, mark),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -83,7 +88,7 @@ def _rule_rows(diagnosis: Diagnosis) -> list[tuple[str, str, str]]:
     ]
 
 
-def _gradients(diagnosis: Diagnosis) -> list[str]:
+def _gradients(diagnosis: Diagnosis, mark: str) -> list[str]:
     if not diagnosis.gradients:
         return []
     rows = [
@@ -97,7 +102,7 @@ def _gradients(diagnosis: Diagnosis) -> list[str]:
         for each in diagnosis.gradients
     ]
     return [
-        "## Noise of the gradient",
+        f"{mark}# Noise of the gradient",
         "Tokens after which a gradient has as much noise as signal (variance x tokens / signal); less is better. "
         "Dashes: the noise hides the signal.",
         _table(("algorithm", "tokens a draw", "variance", "signal", "tokens for noise = signal [95%]"), rows),
@@ -108,7 +113,7 @@ def _tokens(count: float) -> str:
     return _BLANK if math.isnan(count) else f"{count:,.0f}"
 
 
-def _omega(diagnosis: Diagnosis) -> list[str]:
+def _omega(diagnosis: Diagnosis, mark: str) -> list[str]:
     if not diagnosis.omega:
         return []
     last = diagnosis.omega[-1]
@@ -119,7 +124,7 @@ def _omega(diagnosis: Diagnosis) -> list[str]:
     ]
     floor = "not measured" if diagnosis.noise_floor is None else f"{diagnosis.noise_floor:.2g}"
     return [
-        "## Omega over training",
+        f"{mark}# Omega over training",
         f"Standard deviation of log Omega; the noise floor is {floor}.",
         _table(("", f"step {diagnosis.omega[0].step}", f"step {last.step}"), rows),
     ]
@@ -129,13 +134,13 @@ def _spread(spreads: Sequence[float], number: int) -> str:
     return f"{spreads[number]:.2g}" if number < len(spreads) else _BLANK
 
 
-def _branches(diagnosis: Diagnosis) -> list[str]:
+def _branches(diagnosis: Diagnosis, mark: str) -> list[str]:
     if not diagnosis.branches:
         return []
     clusters = {each.cluster for each in diagnosis.branches} - {-1}
     alone = sum(each.cluster == -1 for each in diagnosis.branches) / len(diagnosis.branches)
     return [
-        "## Branches",
+        f"{mark}# Branches",
         f"{len(diagnosis.branches):,} branches in {len(clusters)} clusters; {alone:.0%} belong to none.",
     ]
 

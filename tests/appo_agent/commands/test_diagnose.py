@@ -3,7 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from appo_agent.analysis.diagnose.diagnosis_file import read_diagnosis, write_diagnosis
+from appo_agent.analysis.diagnose.report import markdown
 from appo_agent.commands.main import main
+from appo_agent.errors import RunError
 
 RUN = [
     *("train", "quick", "--token-budget", "1500", "--prompts-per-step", "4", "--policy.num-hidden-layers", "1"),
@@ -47,6 +50,21 @@ def test_the_report_and_the_pictures_are_there(diagnosed: Path) -> None:
         assert heading in text
     for name in ("rules.png", "along_rollouts.png", "omega.png", "branches.png"):
         assert (diagnosed / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_diagnosis_is_read_back_as_it_was_written(diagnosed: Path, tmp_path: Path) -> None:
+    whole = read_diagnosis(diagnosed / "diagnosis.json")
+    write_diagnosis(whole, tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == (diagnosed / "diagnosis.json").read_bytes()
+    write_diagnosis(whole, tmp_path / "brief.json", brief=True)
+    brief = read_diagnosis(tmp_path / "brief.json")
+    assert (brief.tokens, brief.branches) == ((), ()) and brief.rule_figures[0].rule == whole.rule_figures[0].rule
+    # The page needs no more.
+    assert markdown(whole).split("## Branches")[0].strip() == markdown(brief).strip()
+    assert (tmp_path / "brief.json").stat().st_size < 20_000
+    (tmp_path / "old.json").write_text("{}")
+    with pytest.raises(RunError, match="diagnose the run again"):
+        read_diagnosis(tmp_path / "old.json")
 
 
 def test_the_same_seed_finds_the_same(trained: Path, diagnosed: Path, tmp_path: Path) -> None:
