@@ -33,8 +33,8 @@ def markdown(diagnosis: Diagnosis, level: int = 1) -> str:
     parts = [
         f"{mark} Where decisions matter: {diagnosis.algorithm} on {diagnosis.env}",
         f"{diagnosis.measured_tokens} tokens of {diagnosis.measured_rollouts} rollouts of the {how.split} split, "
-        f"{how.continuations} continuations from each, after one training step on other prompts. Criticality is Var_a Q(s, a): how much of "
-        "the reward's variance the next token decides.",
+        f"{how.continuations} continuations from each, after one training step on other prompts. Criticality is "
+        "Var_a Q(s, a): how much of the reward's variance the next token decides.",
         f"{mark}# Rules",
         f"Rank correlation with criticality within fifths of the rollouts; share of all criticality that lies at the "
         f"{diagnosis.config.branches} best tokens of each rollout; 95 % intervals over rollouts. The oracle chooses by "
