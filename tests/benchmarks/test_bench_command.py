@@ -260,3 +260,32 @@ def test_training_tasks_are_checked_against_the_data(
     tasks.write_text('{"id": "mine", "question": "Question 3!"}\n')
     assert main(["bench", "overlap", str(tasks), "gsm8k", "--data-dir", str(data)]) == 1
     assert "task mine shares 100% of gsm8k/3: 'question 3'" in capsys.readouterr().out
+
+
+def test_what_a_judge_is_worth_is_said_in_figures_that_were_planted(data: Path, tmp_path: Path) -> None:
+    """Right below 3 of 4: this judge errs on item 0, says neither word on 1, agrees on 2 and errs on 3."""
+    words = {0: "Verdict: incorrect", 1: "hard to say", 2: "Verdict: correct", 3: "Verdict: correct"}
+    out = tmp_path / "out"
+
+    def planted(body: Mapping[str, Any]) -> str:
+        found = NUMBER.search(body["messages"][0]["content"])
+        assert found is not None
+        return words[int(found.group(1))]
+
+    with serving(right_below(3)) as server:
+        bench(server, data, out, names="gaia")
+    outputs = (out / "gaia" / "outputs.jsonl").read_bytes()
+    with serving(planted) as judge:
+        main(["bench", "report", str(out), "--judge", judge.url])
+        figures = report_of(out)["gaia"]["judge"]
+        assert (figures["strict"], figures["lenient"], figures["neither"]) == (0.5, 1.0, 1)
+        assert figures["agreement"] == pytest.approx(1 / 3)
+        assert figures["disagreements"] == ["gaia/t0#0", "gaia/t3#0"]
+        words.update({0: "Verdict: correct", 1: "Verdict: correct", 3: "Verdict: incorrect"})
+        main(["bench", "report", str(out), "--judge", judge.url])
+        assert report_of(out)["gaia"]["judge"] == figures and len(judge.asked) == 4
+        main(["bench", "report", str(out), "--judge", judge.url, "--rejudge"])
+        again = report_of(out)["gaia"]["judge"]
+    # The model's server is gone: the new verdicts needed no new answers.
+    assert (again["strict"], again["agreement"], again["disagreements"]) == (0.75, 1.0, [])
+    assert (out / "gaia" / "outputs.jsonl").read_bytes() == outputs and len(judge.asked) == 8
