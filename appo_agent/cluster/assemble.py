@@ -9,12 +9,17 @@ from typing import NamedTuple
 
 import gymnasium
 import torch
+from torch import nn
 
 from appo_agent.cluster.connect import connect, disconnect
+from appo_agent.cluster.learner_group import LearnerGroup
 from appo_agent.cluster.pool import WorkerPool
 from appo_agent.cluster.replay import ReplayLog
 from appo_agent.cluster.rollouts import ClusterCollector, ClusterSampler
+from appo_agent.cluster.sharded import module_of
 from appo_agent.cluster.worker import RolloutWorker
+from appo_agent.policies.forward import CausalModel
+from appo_agent.policies.learner import InProcessLearner
 from appo_agent.rollout.collect import Collector, EnvPool
 from appo_agent.rollout.tool_env import tool_env
 from appo_agent.training.build import env_maker, with_dialect
@@ -27,20 +32,23 @@ class Spread(NamedTuple):
     """The driver's side of a run on a cluster."""
 
     policy: Policy
+    learner: InProcessLearner
     collector: ClusterCollector
 
 
-def spread(config: TrainConfig, policy: Policy, folder: Path | None) -> Spread:
+def spread(config: TrainConfig, policy: Policy, learner: InProcessLearner, folder: Path | None) -> Spread:
     """Join the cluster and hire workers.
 
     Args:
         config: the run's settings.
         policy: of the driver; its own sampler is closed, for workers have theirs.
+        learner: of the driver; it stays, unless the settings ask for ranks.
         folder: where the policy was loaded from, to be found under this name on every machine; None: as the settings
             say.
 
     Returns:
-        The policy whose sampler are the workers, closing which ends them; and the collector that has them play.
+        The policy whose sampler are the workers, closing which ends everything that was started; the learner; and the
+        collector that has the workers play.
 
     Raises:
         ConfigError: Ray is missing or of an unknown version.
@@ -56,12 +64,35 @@ def spread(config: TrainConfig, policy: Policy, folder: Path | None) -> Spread:
         episodes_per_call=config.cluster.episodes_per_call,
     )
     policy.close()
+    group = _learner_group(config, policy, folder) if config.cluster.learners else None
 
     def close() -> None:
         pool.close()
+        if group is not None:
+            group.close()
         disconnect()
 
-    return Spread(replace(policy, sampler=ClusterSampler(pool), close=close), collector)
+    return Spread(replace(policy, sampler=ClusterSampler(pool), close=close), group or learner, collector)
+
+
+def _learner_group(config: TrainConfig, policy: Policy, folder: Path | None) -> LearnerGroup:
+    return LearnerGroup(
+        policy.model,
+        partial(_model_of_rank, config, folder),
+        config.optimizer,
+        config.cluster,
+        temperature=config.sampling.temperature,
+        save=policy.save,
+        keep_previous=config.plan.scores_with_previous_weights,
+    )
+
+
+def _model_of_rank(config: TrainConfig, folder: Path | None) -> tuple[CausalModel, nn.Module]:
+    env = env_maker(config.env, with_dialect(config))()
+    # A rank never generates; the sampler that shares the model costs nothing.
+    policy = build_policy(replace(config, sampler="transformers"), tool_env(env).vocabulary, folder)
+    env.close()
+    return policy.model, module_of(policy.model)
 
 
 def build_worker(config: TrainConfig, policy_folder: Path | None) -> RolloutWorker:

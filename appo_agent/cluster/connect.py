@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import socket
 from typing import TYPE_CHECKING
 
 from appo_agent.cluster.settings import LOCAL, ClusterConfig
@@ -59,18 +60,38 @@ def connect(config: ClusterConfig) -> None:
         # Processors are counted, not pinned: a little machine may run more workers than it has of them.
         ray.init(num_cpus=cpus, object_store_memory=store, include_dashboard=False, **quiet)
         return
+    require_listener(config.address)
     try:
         ray.init(address=config.address, **quiet)
     except (ConnectionError, TimeoutError, ValueError) as error:
-        raise RunError(
-            f"cluster.address: nobody answers at {config.address} ({_first_line(error)}); start the cluster with "
-            "`ray start --head`, or see `ray status` there; --cluster local starts one on this machine"
-        ) from error
+        raise _unreachable(config.address, error) from error
     except RuntimeError as error:
         raise ConfigError(
             f"cluster.address: {config.address} refuses this process ({_first_line(error)}); Ray and Python must be of "
             "the same version everywhere"
         ) from error
+
+
+def require_listener(address: str) -> None:
+    """See that somebody listens at an address that names a port; Ray itself tries for minutes.
+
+    Raises:
+        RunError: nobody does.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise _unreachable(address, error) from error
+
+
+def _unreachable(address: str, error: Exception) -> RunError:
+    return RunError(
+        f"cluster.address: nobody answers at {address} ({_first_line(error)}); start the cluster with `ray start "
+        "--head`, or see `ray status` there; --cluster local starts one on this machine"
+    )
 
 
 def disconnect() -> None:

@@ -41,3 +41,7 @@ class ClusterConfig:
         for name in ("gpus_per_worker", "learners", "gpus_per_learner", "object_store_mb"):
             if getattr(self, name) < 0:
                 raise ValueError(f"cluster.{name} must be 0 or more, got {getattr(self, name)}")
+        if self.learners and not self.address:
+            raise ValueError(
+                f"cluster.learners {self.learners} needs cluster.address: ranks are processes of a cluster"
+            )

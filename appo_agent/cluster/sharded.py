@@ -102,6 +102,10 @@ class ShardedLearner(InProcessLearner):
         """Restore what `tensors` or `shards` gave, on this or another number of ranks."""
         super().load_tensors({name: self.place(name, value) for name, value in tensors.items()}, version)
 
+    def load_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Take whole weights by parameter name; optimizer state and version stay."""
+        self._load(weights)
+
     def layout(self, name: str) -> Tensor | None:
         """The parameter that a tensor of `shards` is spread like; None for one that every rank holds whole.
 
@@ -177,6 +181,21 @@ class ShardedLearner(InProcessLearner):
     @torch.no_grad()
     def _load(self, weights: Mapping[str, Tensor]) -> None:
         super()._load({name: self.place(f"policy.{name}", value) for name, value in weights.items()})
+
+
+def module_of(model: CausalModel) -> nn.Module:
+    """The module that holds a model's parameters.
+
+    Raises:
+        TypeError: the model is neither a module nor the wrapper of one.
+    """
+    if isinstance(model, nn.Module):
+        return model
+    from appo_agent.policies.pretrained.model import PretrainedModel
+
+    if isinstance(model, PretrainedModel):
+        return model.model
+    raise TypeError(f"expected a torch module or a PretrainedModel, got {type(model).__name__}")
 
 
 def whole(value: Tensor) -> Tensor:

@@ -171,7 +171,7 @@ def build_agent(config: TrainConfig, policy_folder: Path | None = None) -> Agent
         # Ray is imported only by runs that spread.
         from appo_agent.cluster.assemble import spread
 
-        policy, collector = spread(config, policy, folder)
+        policy, learner, collector = spread(config, policy, learner, folder)
     agent = Agent(policy, learner, collector)
     agent.push_weights()
     return agent
