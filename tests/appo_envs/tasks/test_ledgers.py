@@ -27,7 +27,9 @@ def _read(task: Task) -> tuple[list[str], str]:
 def test_the_answer_follows_from_the_ledger_and_the_opening_balance() -> None:
     for task in SOURCE.split("train")[:300]:
         verbs, account = _read(task)
-        balances = np.cumsum([task.metadata["opening"], *(1 if SIGN_OF[verb] == "up" else -1 for verb in verbs)])
+        balances = np.cumsum(
+            [int(str(task.metadata["opening"])), *(1 if SIGN_OF[verb] == "up" else -1 for verb in verbs)]
+        )
         assert str(balances[-1]) == task.answer and account == task.metadata["account"]
         assert balances.min() >= 0 and balances.max() < 100
 
