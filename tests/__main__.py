@@ -1,7 +1,7 @@
 """All checks in the environment at hand: `python -m tests`, with pytest's arguments behind.
 
 What fails soonest comes first, and everything runs even if something fails. `.ci/run` does the same in a fresh
-environment, and what needs a browser or vLLM.
+environment, and what needs a browser, Ray or vLLM.
 """
 
 from __future__ import annotations
