@@ -10,8 +10,12 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from appo_agent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from appo_agent.training.contamination import EvaluationIndex
 
 HELP = "Run, judge, compare and verify benchmarks."
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -28,6 +32,7 @@ def run(argv: Sequence[str]) -> int:
     _add_compare(verbs.add_parser("compare", help="two runs on the same items", allow_abbrev=False))
     _add_verify(verbs.add_parser("verify", help="every number again from the raw outputs", allow_abbrev=False))
     _add_overlap(verbs.add_parser("overlap", help="training tasks that are evaluation items", allow_abbrev=False))
+    _add_hash(verbs.add_parser("hash", help="evaluation items as hashes, for training to refuse", allow_abbrev=False))
     options = parser.parse_args(argv)
     verb: Callable[[argparse.Namespace], int] = options.carry_out
     return verb(options)
@@ -187,14 +192,10 @@ def _add_overlap(parser: argparse.ArgumentParser) -> None:
 
 
 def _overlap(options: argparse.Namespace) -> int:
-    from appo_benchmarks.loaders import load_items
-    from appo_benchmarks.overlap import EvaluationIndex, describe
-    from appo_benchmarks.registry import benchmark_of
-
+    from appo_agent.training.contamination import describe
     from appo_envs import Task
 
-    named = [benchmark_of(name) for name in options.benchmarks.split(",") if name]
-    index = EvaluationIndex(item for one in named for item in load_items(one, options.data_dir).items)
+    index = _index(options)
     tasks = []
     for number, line in enumerate(options.tasks.read_text(encoding="utf-8").split("\n"), 1):
         if line.strip():
@@ -205,3 +206,28 @@ def _overlap(options: argparse.Namespace) -> int:
         print(describe([overlap]))
     print(f"{len(found)} of {len(tasks)} tasks are too near to an evaluation item")
     return 1 if found else 0
+
+
+def _add_hash(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(carry_out=_hash)
+    parser.add_argument("benchmarks", metavar="NAMES", help="benchmarks, separated by commas")
+    parser.add_argument("--data-dir", type=Path, required=True, help="folder with NAME/test.jsonl for each benchmark")
+    parser.add_argument("--out", type=Path, required=True, help="the file, for `appo train --evaluation-items`")
+
+
+def _hash(options: argparse.Namespace) -> int:
+    index = _index(options)
+    index.save(options.out)
+    print(f"{len(index)} items as hashes in {options.out}")
+    return 0
+
+
+def _index(options: argparse.Namespace) -> EvaluationIndex:
+    from appo_benchmarks.loaders import load_items
+    from appo_benchmarks.registry import benchmark_of
+
+    from appo_agent.training.contamination import EvaluationIndex, EvaluationItem
+
+    named = [benchmark_of(name) for name in options.benchmarks.split(",") if name]
+    items = [item for one in named for item in load_items(one, options.data_dir).items]
+    return EvaluationIndex(EvaluationItem(item.id, item.question) for item in items)

@@ -46,6 +46,9 @@ class TrainConfig:
     """Gymnasium id of the environment (see `appo envs`)."""
     env_options: tuple[str, ...] = ()
     """Keyword arguments of the environment, each written name=value, such as hops=2."""
+    evaluation_items: tuple[str, ...] = ("public",)
+    """Hashed evaluation items that training tasks from files and the hub must not be: "public", those of the public
+    benchmarks, or files of `appo bench hash`; nothing for no check."""
     seed: int = 0
     """All randomness of the run derives from it, 0 or more."""
     token_budget: int = 600_000

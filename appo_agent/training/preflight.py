@@ -12,7 +12,9 @@ from appo_agent.errors import ConfigError
 from appo_agent.rollout.tool_env import tool_env
 from appo_agent.training.build import env_maker
 from appo_agent.training.config import TINY, TrainConfig
+from appo_agent.training.contamination import EvaluationIndex
 from appo_envs.tasks import TaskSource
+from appo_envs.tasks.source import GeneratedSplit
 
 
 def check_environment(config: TrainConfig) -> None:
@@ -20,7 +22,7 @@ def check_environment(config: TrainConfig) -> None:
 
     Raises:
         ConfigError: the id or the options are wrong; it is no environment of ours; or its tasks lack a split, words for
-            the bundled policy, or a demonstrator for the cold start.
+            the bundled policy, or a demonstrator for the cold start; or training tasks are evaluation items.
     """
     env = env_maker(config.env, config.env_options)()
     try:
@@ -32,6 +34,7 @@ def check_environment(config: TrainConfig) -> None:
     _check_words(config, source)
     _check_splits(config, source)
     _check_demonstrator(config, source)
+    _check_contamination(config, source)
 
 
 def _check_words(config: TrainConfig, source: TaskSource) -> None:
@@ -67,3 +70,10 @@ def _check_demonstrator(config: TrainConfig, source: TaskSource) -> None:
             f"cold_start.steps: nobody demonstrates {config.env} ({error}); go without with --cold-start.steps 0, or "
             "imitate conversations with --cold-start.data FILE.jsonl"
         ) from error
+
+
+def _check_contamination(config: TrainConfig, source: TaskSource) -> None:
+    tasks = source.split("train")
+    # Generated tasks are nobody's evaluation items, and have no end.
+    if config.evaluation_items and not isinstance(tasks, GeneratedSplit):
+        EvaluationIndex.open(config.evaluation_items).refuse(tasks)

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from appo_agent.commands.main import EXIT_ERROR, main
+from appo_agent.training.contamination import EvaluationIndex
+from appo_envs import Task
 from tests.benchmarks.chat_server import Reply, Served, serving
 
 NUMBER = re.compile(r"question (\d+)")
@@ -289,3 +291,11 @@ def test_what_a_judge_is_worth_is_said_in_figures_that_were_planted(data: Path, 
     # The model's server is gone: the new verdicts needed no new answers.
     assert (again["strict"], again["agreement"], again["disagreements"]) == (0.75, 1.0, [])
     assert (out / "gaia" / "outputs.jsonl").read_bytes() == outputs and len(judge.asked) == 8
+
+
+def test_hashes_of_a_benchmark_refuse_its_questions_and_do_not_show_them(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.npz"
+    assert main(["bench", "hash", "gsm8k,gaia", "--data-dir", str(data), "--out", str(path)]) == 0
+    index = EvaluationIndex.open([str(path)])
+    assert len(index) == 14 and b"question" not in path.read_bytes()
+    assert [found.item for found in index.overlaps([Task("t", "Question 9?", "")])] == ["gsm8k/9"]

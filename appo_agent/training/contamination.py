@@ -1,7 +1,7 @@
 """Contamination: training tasks that are evaluation items, or nearly.
 
-Owns the measure. N-grams are kept as hashes, so that an index of evaluation items can lie beside training data without
-holding a readable question.
+Owns the measure and the files of hashes; which tasks are checked is decided by `preflight.py`. N-grams are kept as
+hashes, so that an index of evaluation items can lie beside training data without holding a readable question.
 """
 
 from __future__ import annotations
@@ -9,16 +9,25 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
+from zipfile import BadZipFile
 
-from appo_benchmarks.benchmark import Item
-from appo_benchmarks.errors import BenchmarkError
+import numpy as np
+
+from appo_agent.errors import ConfigError
 from appo_envs import Task
+
+PUBLIC = "public"
+"""Names the index that is shipped: the public evaluation files that the APPO paper's figures were measured on."""
 
 NGRAM = 8
 """Words of an n-gram; shorter questions are compared whole."""
 THRESHOLD = 0.5
 """Share of an item's n-grams in a training task, from which on the task is refused."""
+
+_SHIPPED = Path(__file__).parent / "evaluation_items.npz"
+_KEYS = ("ids", "lengths", "sizes", "grams")
 
 
 class Overlap(NamedTuple):
@@ -37,6 +46,18 @@ class Overlap(NamedTuple):
     shared: str
 
 
+class EvaluationItem(NamedTuple):
+    """A question that training must not see.
+
+    Attributes:
+        id: shown where a task is refused.
+        question: its text.
+    """
+
+    id: str
+    question: str
+
+
 class EvaluationIndex:
     """Hashed n-grams of evaluation items.
 
@@ -44,27 +65,68 @@ class EvaluationIndex:
         items: of all benchmarks that training must not touch.
     """
 
-    def __init__(self, items: Iterable[Item]) -> None:
+    def __init__(self, items: Iterable[EvaluationItem]) -> None:
         self._sizes: dict[str, int] = {}
         self._items_of: dict[int, list[str]] = {}
-        self._lengths: set[int] = set()
+        self._length_of: dict[str, int] = {}
         for item in items:
             words = _words(item.question)
             length = min(NGRAM, len(words))
-            grams = set(_grams(words, length))
-            self._sizes[item.id] = len(grams)
-            self._lengths.add(length)
-            for gram in grams:
-                self._items_of.setdefault(gram, []).append(item.id)
+            self._add(item.id, length, set(_grams(words, length)))
+
+    @classmethod
+    def open(cls, names: Iterable[str]) -> EvaluationIndex:
+        """Read indexes that `save` wrote, as one.
+
+        Args:
+            names: paths of files, or `PUBLIC`.
+
+        Raises:
+            ConfigError: there is no such file, or it is no index.
+        """
+        index = cls(())
+        for name in names:
+            path = _SHIPPED if name == PUBLIC else Path(name)
+            try:
+                with np.load(path, allow_pickle=False) as read:
+                    ids, lengths, sizes, grams = (read[key] for key in _KEYS)
+            except (OSError, ValueError, KeyError, BadZipFile) as error:
+                raise ConfigError(
+                    f"evaluation_items: expected {PUBLIC!r} or a file of `appo bench hash`, got {str(path)!r}: {error}"
+                ) from error
+            ends = np.cumsum(sizes)
+            for item, length, size, end in zip(ids, lengths, sizes, ends, strict=True):
+                index._add(str(item), int(length), set(grams[end - size : end].tolist()))
+        return index
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    def save(self, path: Path) -> None:
+        """Write the index as compressed arrays: ids, and for each its length of n-grams and their hashes."""
+        grams_of: dict[str, list[int]] = {item: [] for item in self._sizes}
+        for gram, items in self._items_of.items():
+            for item in items:
+                grams_of[item].append(gram)
+        ids, sizes = list(self._sizes), list(self._sizes.values())
+        arrays = (
+            np.array(ids, dtype=np.str_),
+            np.array([self._length_of[item] for item in ids], dtype=np.uint8),
+            np.array(sizes, dtype=np.int64),
+            np.array([gram for item in ids for gram in sorted(grams_of[item])], dtype=np.uint64),
+        )
+        with path.open("wb") as file:
+            np.savez_compressed(file, **dict(zip(_KEYS, arrays, strict=True)))
 
     def overlaps(self, tasks: Iterable[Task]) -> tuple[Overlap, ...]:
         """The tasks that share at least `THRESHOLD` of the n-grams of an item, each with its nearest item."""
         found = []
+        lengths = sorted(set(self._length_of.values()))
         for task in tasks:
             words = _words(task.prompt)
             hits: dict[str, int] = {}
             known: set[int] = set()
-            for length in sorted(self._lengths):
+            for length in lengths:
                 for gram in set(_grams(words, length)) & self._items_of.keys():
                     known.add(gram)
                     for item in self._items_of[gram]:
@@ -72,7 +134,7 @@ class EvaluationIndex:
             shares = {item: count / self._sizes[item] for item, count in hits.items()}
             nearest = max(shares, key=lambda item: (shares[item], item), default=None)
             if nearest is not None and shares[nearest] >= THRESHOLD:
-                shared = _longest_run(words, sorted(self._lengths), known)
+                shared = _longest_run(words, lengths, known)
                 found.append(Overlap(task.id, nearest, shares[nearest], shared))
         return tuple(found)
 
@@ -80,11 +142,22 @@ class EvaluationIndex:
         """Raise if any of the tasks is too near to an evaluation item.
 
         Raises:
-            BenchmarkError: some are; the message shows the overlap of the first three.
+            ConfigError: some are; the message shows the overlap of the first three.
         """
         found = self.overlaps(tasks)
         if found:
-            raise BenchmarkError(f"{len(found)} training tasks are evaluation items: " + describe(found[:3]))
+            raise ConfigError(
+                f"{len(found)} training tasks are evaluation items, or nearly: {describe(found[:3])}; leave these "
+                "tasks out, or set evaluation_items to the sets that you will evaluate on"
+            )
+
+    def _add(self, item: str, length: int, grams: set[int]) -> None:
+        # The same item in two indexes counts once.
+        if item in self._sizes:
+            return
+        self._sizes[item], self._length_of[item] = len(grams), length
+        for gram in grams:
+            self._items_of.setdefault(gram, []).append(item)
 
 
 def describe(overlaps: Sequence[Overlap]) -> str:
