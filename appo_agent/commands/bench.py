@@ -27,6 +27,7 @@ def run(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="appo bench", description=HELP, allow_abbrev=False)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     _add_list(verbs.add_parser("list", help="the benchmarks and the methods", allow_abbrev=False))
+    _add_fetch(verbs.add_parser("fetch", help="download benchmarks, pinned to a commit", allow_abbrev=False))
     _add_run(verbs.add_parser("run", help="play what is not yet played, then report", allow_abbrev=False))
     _add_report(verbs.add_parser("report", help="make the report again, with or without a judge", allow_abbrev=False))
     _add_compare(verbs.add_parser("compare", help="two runs on the same items", allow_abbrev=False))
@@ -54,6 +55,23 @@ def _list(options: argparse.Namespace) -> int:
     print("methods:")
     for method in METHODS.values():
         print(f"  {method.name:<18} {method.summary}")
+    return 0
+
+
+def _add_fetch(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(carry_out=_fetch)
+    parser.add_argument("benchmarks", metavar="NAMES", help="benchmarks, separated by commas")
+    parser.add_argument("--data-dir", type=Path, required=True, help="where they go")
+    parser.add_argument("--revision", default="", help="commit, branch or tag (default: as before, or the newest)")
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from appo_benchmarks.fetch import fetch
+    from appo_benchmarks.registry import benchmark_of
+
+    for benchmark in [benchmark_of(name) for name in options.benchmarks.split(",") if name]:
+        found = fetch(benchmark, options.data_dir, options.revision)
+        print(f"{benchmark.name}: {found.items} items in {found.path}, revision {found.revision}")
     return 0
 
 

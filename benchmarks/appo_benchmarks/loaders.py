@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from appo_benchmarks.benchmark import Benchmark, Item
 from appo_benchmarks.errors import BenchmarkError
+from appo_benchmarks.pin import revision_of
 from appo_envs.dialects.boxed import last_boxed
 
 QUESTION_KEYS = ("question", "problem", "Question", "prompt")
@@ -31,12 +32,14 @@ class LoadedItems(NamedTuple):
         path: of the file.
         sha256: of its bytes.
         left_out: rows that need an image.
+        revision: commit of the data set; empty for a file that was not fetched.
     """
 
     items: tuple[Item, ...]
     path: Path
     sha256: str
     left_out: int
+    revision: str = ""
 
 
 def load_items(benchmark: Benchmark, data_dir: Path) -> LoadedItems:
@@ -57,7 +60,8 @@ def load_items(benchmark: Benchmark, data_dir: Path) -> LoadedItems:
         if item.id in seen:
             raise BenchmarkError(f"{path}:{line}: the id {item.id!r} was used on line {seen[item.id]} already")
         seen[item.id] = line
-    return LoadedItems(items, path, hashlib.sha256(content).hexdigest(), len(rows) - len(kept))
+    sha256 = hashlib.sha256(content).hexdigest()
+    return LoadedItems(items, path, sha256, len(rows) - len(kept), revision_of(path, sha256))
 
 
 def ids_checksum(items: Sequence[Item]) -> str:
@@ -82,8 +86,12 @@ def _how(benchmark: Benchmark) -> str:
     access = f"; first: {benchmark.access}" if benchmark.access else ""
     return (
         f"; take split {benchmark.split!r} of the data set {benchmark.hub}{access}; save it as JSONL in "
-        f"DIR/{benchmark.folders[0]}/test.jsonl and give --data-dir DIR"
+        f"DIR/{benchmark.folders[0]}/test.jsonl and give --data-dir DIR{_or_fetch(benchmark)}"
     )
+
+
+def _or_fetch(benchmark: Benchmark) -> str:
+    return "" if benchmark.access else f"; `appo bench fetch {benchmark.name} --data-dir DIR` does that"
 
 
 def _rows(path: Path, content: bytes) -> list[tuple[int, Mapping[str, object]]]:

@@ -211,8 +211,9 @@ def _data_note(source: DataSource) -> list[str]:
     else:
         known = "not the items that the published figures were measured on"
     left = f", {source.left_out} items with images left out" if source.left_out else ""
+    revision = f", revision {source.revision} of {benchmark.hub}" if source.revision else ""
     canary = [benchmark.canary] if benchmark.canary else []
-    return [f"data: {known}; file sha256 {source.file_sha256}{left}", *canary]
+    return [f"data: {known}; file sha256 {source.file_sha256}{left}{revision}", *canary]
 
 
 def _percent(share: float) -> str:

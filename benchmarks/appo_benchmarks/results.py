@@ -33,6 +33,7 @@ class DataSource:
         file_sha256: of the bytes of the file.
         left_out: rows of the file that need an image.
         system_prompt: what the model is told before each question.
+        revision: commit of the data set on the hub; empty for a file that was not fetched.
     """
 
     benchmark: str
@@ -41,6 +42,7 @@ class DataSource:
     file_sha256: str
     left_out: int
     system_prompt: str
+    revision: str = ""
 
 
 @dataclass(frozen=True)

@@ -179,6 +179,7 @@ def _source(benchmark: Benchmark, loaded: LoadedItems, items: Sequence[Item], pl
         loaded.sha256,
         loaded.left_out,
         player.system_prompt,
+        loaded.revision,
     )
 
 
