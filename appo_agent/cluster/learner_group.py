@@ -161,7 +161,11 @@ class LearnerGroup(InProcessLearner):
 
     def _answers(self, asked: list[Any]) -> list[Any]:
         try:
-            ray.wait(asked, num_returns=len(asked), fetch_local=False)
+            # Whoever fails first is heard first: the others may wait for it, in a call that they make together.
+            waiting = list(asked)
+            while waiting:
+                ready, waiting = ray.wait(waiting, num_returns=1, fetch_local=False)
+                ray.get(ready)
             return ray.get(asked)
         except RayTaskError as error:
             raise error.as_instanceof_cause() from error

@@ -72,7 +72,7 @@ def test_a_killed_driver_goes_on_from_its_checkpoint_on_a_new_cluster(tmp_path: 
     before = time.monotonic()
     process = started(cut, "--resume", str(cut))
     wait_for_steps(cut, process, 3)
-    (tmp_path / "recovery_s").write_text(f"{time.monotonic() - before:.1f}")
+    print(f"\nthe next step was done {time.monotonic() - before:.1f} s after the restart")
     finish(process, cut)
     assert len(figures(whole)) == 4
     assert figures(cut) == figures(whole)

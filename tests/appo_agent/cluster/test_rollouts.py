@@ -39,13 +39,13 @@ def branches(trees: Sequence[RolloutTree]) -> list[PlacedBranch]:
     ]
 
 
-def drawn(hands: Any, *, between: Any = None) -> list[RolloutTree]:
+def drawn(hands: Any, *, between: Any = None, seed: int = 5) -> list[RolloutTree]:
     """Two rounds of rollouts and branches by a cluster of these hands."""
     policy = little_policy(CONFIG)
     collector, sampler = cluster_of(hands, CONFIG, policy)
     sampler.set_weights(3, weights_of(policy))
     tasks = [tool_env().tasks("train")[index] for index in range(4)]
-    trees = collector.collect(tasks, 4, sampler, seed=5, keep_states=True)
+    trees = collector.collect(tasks, 4, sampler, seed=seed, keep_states=True)
     if between is not None:
         between()
     trees = grow(trees, branches(trees), collector, sampler, seed=6, keep_states=True)
@@ -101,14 +101,16 @@ def test_any_number_of_workers_gives_the_same_bytes() -> None:
 
 def test_branches_of_a_lost_worker_are_replayed_on_another() -> None:
     expected = seen(drawn(workers(2)))
-    hands = workers(2)
+    hands, other = workers(2), workers(1)
+    # The worker that comes instead has snapshots of its own, under the same numbers.
+    theirs = drawn(other, seed=8)
+    assert other.workers[0].held_snapshots > 16
 
     def lose() -> None:
-        hands.workers[:] = [hands.workers[0], build_worker(CONFIG, None)]
-        policy = little_policy(CONFIG)
-        hands.workers[1].set_weights(3, {name: value.numpy() for name, value in weights_of(policy).items()})
+        hands.workers[0] = other.workers[0]
 
     assert seen(drawn(hands, between=lose)) == expected
+    assert theirs
 
 
 def test_a_branch_runs_where_its_snapshot_lies() -> None:
@@ -141,6 +143,28 @@ def test_snapshots_are_freed_with_the_last_tree_that_holds_them() -> None:
         if turn.env_state is not None
     }
     assert sum(worker.held_snapshots for worker in hands.workers) == len(handles)
+
+
+def test_a_snapshot_stays_as_long_as_a_branch_of_it() -> None:
+    hands = workers(1)
+    trees = drawn(hands)
+    branch = trees[0].branches[0]
+    kept = [turn.env_state for turn in branch.turns]
+    assert branch.origin is not None
+    parent = trees[0].rollout(branch.origin.parent).turns[branch.origin.turn].env_state
+    # The parent's handle and the branch's are two that name one snapshot.
+    assert kept[0] is not None and parent is not None and kept[0].env == parent.env and kept[0].env is not parent.env
+    del trees, branch, parent
+    gc.collect()
+    assert hands.workers[0].held_snapshots == len(kept)
+
+
+def test_a_call_finds_nothing_that_an_earlier_one_left_in_the_cache() -> None:
+    worker = build_worker(CONFIG, None)
+    worker.set_weights(1, {name: value.numpy() for name, value in weights_of(little_policy(CONFIG)).items()})
+    request = GenerationRequest("a", np.arange(3, 40), 7, 5, 1.0, (), 1)
+    call = Call(1, 1, requests=(request,))
+    assert [worker.generate(call)[0].generation.cached_tokens for _ in range(2)] == [0, 0]
 
 
 def test_weights_of_another_version_are_refused_by_name() -> None:
