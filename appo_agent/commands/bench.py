@@ -85,7 +85,8 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--samples", type=int, default=1, help="of each item (default: 1)")
     parser.add_argument("--limit", type=int, default=0, help="first items only; 0: all (default: 0)")
     parser.add_argument("--search", default="", help="duckduckgo, a retrieval server, or a folder with a BM25 index")
-    parser.add_argument("--search-cache", type=Path, help="a file that records and replays answers of searches")
+    parser.add_argument("--visit", default="", help="pages for deep-search benchmarks: web, or a JSONL file of pages")
+    parser.add_argument("--search-cache", type=Path, help="a file that records and replays searches and visits")
     parser.add_argument("--concurrency", type=int, default=16, help="episodes at once (default: 16)")
     parser.add_argument("--temperature", type=float, default=0.6, help="of sampling (default: 0.6)")
     parser.add_argument("--max-tokens", type=int, default=4096, help="of a turn (default: 4096)")
@@ -118,6 +119,7 @@ def _run(options: argparse.Namespace) -> int:
         out=options.out,
         method=options.method,
         search=options.search,
+        visit=options.visit,
         search_cache=options.search_cache,
         samples=options.samples,
         limit=options.limit,

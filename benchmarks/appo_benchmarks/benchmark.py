@@ -47,6 +47,7 @@ class Benchmark:
         grader: scores an answer against one gold answer.
         metric: the headline figure.
         published: figures to read ours beside.
+        deep: answers are deep in the web, so that a policy may read whole pages.
     """
 
     name: str
@@ -63,6 +64,15 @@ class Benchmark:
     published: tuple[Published, ...] = ()
     access: str = ""
     canary: str = ""
+    deep: bool = False
+
+    def tools_with(self, visits: bool) -> tuple[str, ...]:
+        """The tools of a run.
+
+        Args:
+            visits: whether the run has pages; deep-search benchmarks read them then.
+        """
+        return (*self.tools, "visit") if visits and self.deep else self.tools
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from appo_envs.seeding import derive_seed
 from appo_envs.tasks.listed import ListedTasks
 from appo_envs.tools.search import SearchBackend
 from appo_envs.tools.search.tool import MAX_QUERY_CHARS
+from appo_envs.tools.web.pages import PageSource
 
 REFINING_TEMPERATURE = 1e-6
 """As good as greedy; `appo serve` wants a temperature above 0."""
@@ -83,6 +84,7 @@ class Player:
         search: finds documents; None where none are needed.
         endpoint: answers.
         settings: of the episodes.
+        pages: to visit, on deep-search benchmarks; None for no visits.
 
     Raises:
         BenchmarkError: the method needs search and there is none.
@@ -96,14 +98,15 @@ class Player:
         search: SearchBackend | None,
         endpoint: Endpoint,
         settings: PlaySettings,
+        pages: PageSource | None = None,
     ) -> None:
-        names = method.tools(benchmark.tools)
+        names = method.tools(benchmark.tools_with(pages is not None))
         self._endpoint, self._settings = endpoint, settings
         self._refining = RefiningSearch(needed(search), self._refine) if method.refines else None
         refining = self._refining
         self._env = ToolEnv(
             tasks,
-            tool_makers(names, search) if refining is None else [lambda: refining],
+            tool_makers(names, search, pages) if refining is None else [lambda: refining],
             method.dialect(names),
             exact_match,
             split=_SPLIT,

@@ -118,6 +118,7 @@ def as_markdown(report: Report) -> str:
     lines += [f"- {version}" for version in info.versions]
     lines += [f"- {name}: {value}" for name, value in asdict(info.play).items()]
     lines += [f"- samples: {info.samples}", f"- limit: {info.limit or 'none'}", f"- search: {info.search or 'none'}"]
+    lines += [f"- visit: {info.visit or 'none'}"]
     if report.judge:
         lines += ["", f"## Judge: {report.judge}, prompt version {PROMPT_VERSION}", "", "```text", PROMPT, "```"]
     return "\n".join(lines) + "\n"

@@ -67,6 +67,7 @@ def _unfinished(report: Report) -> list[str]:
 def _provenance(report: Report) -> list[tuple[str, str]]:
     info = report.info
     rows = [("model", info.model), ("method", info.method), ("search", info.search or "none")]
+    rows.append(("visit", info.visit or "none"))
     rows += [(name.replace("_", " "), str(value)) for name, value in asdict(info.play).items()]
     rows += [("samples", str(info.samples)), ("limit", str(info.limit or "none"))]
     rows.append(("failed episodes", "left out" if report.drop_failed else "count as 0"))

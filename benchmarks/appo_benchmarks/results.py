@@ -58,6 +58,7 @@ class RunInfo:
         play: how episodes are played.
         sources: one a benchmark, in order.
         versions: of Python and of packages, as "name version"; free to change between sessions of a run.
+        visit: where pages came from, as it was given; empty without visits.
     """
 
     model: str
@@ -68,6 +69,7 @@ class RunInfo:
     play: PlaySettings
     sources: tuple[DataSource, ...]
     versions: tuple[str, ...]
+    visit: str = ""
 
 
 class ResultFolder:

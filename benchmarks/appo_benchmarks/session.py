@@ -26,7 +26,7 @@ from appo_benchmarks.report_page import PAGE_NAME, as_html
 from appo_benchmarks.results import DataSource, ResultFolder, RunInfo, installed_versions
 from appo_benchmarks.runner import Progress, run_episodes
 from appo_benchmarks.scoring import judged_case
-from appo_benchmarks.tooling import search_backend
+from appo_benchmarks.tooling import gateway, page_source, search_backend
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class RunRequest:
         out: folder of the results.
         method: its name.
         search: see `tooling.search_backend`; empty for none.
-        search_cache: a file that records answers of searches; None asks every time.
+        visit: see `tooling.page_source`; empty for no visits.
+        search_cache: a file that records answers of searches and visits; None asks every time.
         samples: of each item, at least 1.
         limit: on the items of each benchmark; 0 for none.
         concurrency: episodes at once, at least 1.
@@ -56,6 +57,7 @@ class RunRequest:
     out: Path
     method: str = "trained"
     search: str = ""
+    visit: str = ""
     search_cache: Path | None = None
     samples: int = 1
     limit: int = 0
@@ -93,13 +95,15 @@ def run(request: RunRequest) -> ResultFolder:
     loaded = {one.name: load_items(one, request.data_dir) for one in benchmarks}
     items = {name: _limited(read, request.limit) for name, read in loaded.items()}
     tasks = {name: tasks_of(listed) for name, listed in items.items()}
-    search = search_backend(request.search, request.search_cache) if request.search else None
+    through = gateway(request.search_cache)
+    search = search_backend(request.search, through) if request.search else None
+    pages = page_source(request.visit, through) if request.visit else None
     method = method_of(request.method)
     folder = ResultFolder(request.out)
     with _endpoint(request) as endpoint:
 
         def player(benchmark: Benchmark) -> Player:
-            return Player(benchmark, tasks[benchmark.name], method, search, endpoint, request.play)
+            return Player(benchmark, tasks[benchmark.name], method, search, endpoint, request.play, pages)
 
         sources = tuple([_source(one, loaded[one.name], items[one.name], player(one)) for one in benchmarks])
         name = f"{request.model} {endpoint.model}" if is_address(request.model) else request.model
@@ -112,6 +116,7 @@ def run(request: RunRequest) -> ResultFolder:
             request.play,
             sources,
             installed_versions(),
+            request.visit,
         )
         folder.begin(info, dict(items))
         for benchmark in benchmarks:

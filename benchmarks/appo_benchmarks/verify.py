@@ -58,7 +58,7 @@ def _answers(folder: ResultFolder) -> list[str]:
     method = method_of(info.method)
     found = []
     for source in info.sources:
-        dialect = method.dialect(method.tools(benchmark_of(source.benchmark).tools))
+        dialect = method.dialect(method.tools(benchmark_of(source.benchmark).tools_with(bool(info.visit))))
         for record in read_records(folder.outputs(source.benchmark)):
             expected = _answer(record, dialect)
             if record.answer != expected:

@@ -12,9 +12,10 @@ from appo_benchmarks.methods import method_of
 from appo_benchmarks.play import Player, PlaySettings, tasks_of
 from appo_benchmarks.record import EpisodeRecord
 from appo_benchmarks.registry import benchmark_of
-from appo_benchmarks.tooling import search_backend, tool_makers
+from appo_benchmarks.tooling import gateway, page_source, search_backend, tool_makers
 
 from appo_envs.tools.search import Bm25Search, SearchBackend, SearchHit
+from appo_envs.tools.web.pages import PageSource
 from tests.benchmarks.chat_server import Reply, Script, said, serving
 
 ITEM = Item("hotpotqa/0", "Who lives in Dorum?", ("Ada",))
@@ -28,6 +29,7 @@ def episode(
     benchmark: str = "hotpotqa",
     search: SearchBackend | None = None,
     settings: PlaySettings | None = None,
+    pages: PageSource | None = None,
 ) -> tuple[EpisodeRecord, list[Mapping[str, Any]]]:
     with serving(script) as server:
         endpoint = Endpoint(server.url, "m", patience=Patience(seconds=5, attempts=2, pause=0))
@@ -38,6 +40,7 @@ def episode(
             search,
             endpoint,
             settings or PlaySettings(),
+            pages,
         )
         record = player.play(ITEM, 0)
         player.close()
@@ -163,4 +166,33 @@ def test_search_must_be_named_where_it_is_needed(tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match="these questions need search: give --search"):
         tool_makers(("search",), None)
     with pytest.raises(BenchmarkError, match="--search: expected duckduckgo"):
-        search_backend(str(tmp_path / "nowhere"), None)
+        search_backend(str(tmp_path / "nowhere"), gateway(None))
+
+
+@pytest.fixture
+def pages_file(tmp_path: Path) -> Path:
+    path = tmp_path / "pages.jsonl"
+    path.write_text('{"url": "https://dorum.example/who", "title": "Who", "text": "Ada lives here."}\n')
+    return path
+
+
+def test_deep_search_benchmarks_visit_pages_and_others_do_not(pages_file: Path) -> None:
+    pages = page_source(str(pages_file), gateway(None))
+    script = turns_of("<visit> https://dorum.example/who </visit>", "<answer> \\boxed{Ada} </answer>")
+    record, asked = episode(script, "trained", benchmark="webwalkerqa", search=Bm25Search.of(DOCUMENTS), pages=pages)
+    assert "Ada lives here." in record.turns[0].observation and record.answer == "Ada" and record.format_ok
+    assert "<visit>" in asked[0]["messages"][0]["content"] and "</visit>" in asked[0]["stop"]
+    _, asked = episode(
+        turns_of("<answer> \\boxed{Ada} </answer>"), "trained", search=Bm25Search.of(DOCUMENTS), pages=pages
+    )
+    assert "<visit>" not in asked[0]["messages"][0]["content"]
+
+
+def test_pages_must_be_named_and_readable(pages_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match="visits need pages: give --visit"):
+        tool_makers(("visit",), None)
+    with pytest.raises(BenchmarkError, match="--visit: expected 'web' or a JSONL file of pages"):
+        page_source(str(tmp_path / "nowhere"), gateway(None))
+    pages_file.write_text(pages_file.read_text() + '{"url": "https://dorum.example/"}\n')
+    with pytest.raises(BenchmarkError, match=r'pages.jsonl:2: expected a page with "url" and "text"'):
+        page_source(str(pages_file), gateway(None))
