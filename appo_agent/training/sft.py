@@ -74,7 +74,9 @@ class ColdStart:
         self.finished_steps = 0
         matrices, rest = [], []
         for name, parameter in model.named_parameters():
-            is_matrix = parameter.dim() == 2 and "embed" not in name and "lm_head" not in name
+            # Muon is for whole matrices; the two factors of an adapter are none.
+            whole = all(part not in name for part in ("embed", "lm_head", "lora_"))
+            is_matrix = parameter.dim() == 2 and whole
             (matrices if is_matrix and config.muon_learning_rate else rest).append(parameter)
         self._muon = (
             torch.optim.Muon(
@@ -87,8 +89,13 @@ class ColdStart:
             if matrices
             else None
         )
-        self._adamw = torch.optim.AdamW(
-            rest, lr=config.adamw_learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
+        # Adapters are matrices of layers and nothing else.
+        self._adamw = (
+            torch.optim.AdamW(
+                rest, lr=config.adamw_learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
+            )
+            if rest
+            else None
         )
 
     @property
@@ -110,7 +117,8 @@ class ColdStart:
                 "nothing was applied. Lower cold_start.muon_learning_rate and cold_start.adamw_learning_rate"
             )
         scale = self._schedule()
-        self._adamw.param_groups[0]["lr"] = self._config.adamw_learning_rate * scale
+        if self._adamw is not None:
+            self._adamw.param_groups[0]["lr"] = self._config.adamw_learning_rate * scale
         if self._muon is not None:
             self._muon.param_groups[0]["lr"] = self._config.muon_learning_rate * scale
         for optimizer in self._optimizers():
@@ -121,17 +129,19 @@ class ColdStart:
     def tensors(self) -> dict[str, Tensor]:
         """Optimizer state by name; the weights belong to the learner."""
         muon = {} if self._muon is None else flatten_optimizer(self._muon, "muon.")
-        return muon | flatten_optimizer(self._adamw, "adamw.")
+        adamw = {} if self._adamw is None else flatten_optimizer(self._adamw, "adamw.")
+        return muon | adamw
 
     def load_tensors(self, tensors: Mapping[str, Tensor], finished_steps: int) -> None:
         """Restore what `tensors` gave."""
         if self._muon is not None:
             restore_optimizer(self._muon, tensors, "muon.")
-        restore_optimizer(self._adamw, tensors, "adamw.")
+        if self._adamw is not None:
+            restore_optimizer(self._adamw, tensors, "adamw.")
         self.finished_steps = finished_steps
 
     def _optimizers(self) -> list[torch.optim.Optimizer]:
-        return [self._adamw] if self._muon is None else [self._muon, self._adamw]
+        return [optimizer for optimizer in (self._muon, self._adamw) if optimizer is not None]
 
     def _schedule(self) -> float:
         step = self.finished_steps
