@@ -91,9 +91,7 @@ class ColdStart:
         )
         # Adapters are matrices of layers and nothing else.
         self._adamw = (
-            torch.optim.AdamW(
-                rest, lr=config.adamw_learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
-            )
+            torch.optim.AdamW(rest, lr=config.adamw_learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay)
             if rest
             else None
         )

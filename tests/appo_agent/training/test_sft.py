@@ -1,15 +1,19 @@
 """The cold start learns the expert's tokens and nothing else, the same way every time."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
+from appo_agent.policies.pretrained.loading import load_pretrained
+from appo_agent.policies.pretrained.settings import PretrainedConfig
 from appo_agent.training.build import build_agent
 from appo_agent.training.demonstrations import ExpertDemonstrations, demonstrate
 from appo_agent.training.run import env_tasks
 from appo_agent.training.sft import ColdStart, ColdStartConfig
 from appo_agent.training.task_stream import TaskStream
+from tests.appo_agent.policies.little_models import little_folder
 from tests.appo_agent.training.conftest import small_config
 
 
@@ -94,3 +98,16 @@ def test_a_restored_cold_start_goes_on_with_the_same_bytes() -> None:
 def test_bad_settings_are_refused(settings: dict) -> None:
     with pytest.raises(ValueError, match="steps|learning_rate|max_tokens"):
         ColdStartConfig(**settings)
+
+
+def test_adapters_which_are_matrices_alone_learn_and_go_on(tmp_path: Path) -> None:
+    settings = PretrainedConfig(dtype="float32", checkpoint_layers=False, lora_rank=4)
+    model = load_pretrained(str(little_folder(tmp_path)), settings).model
+    phase, _ = cold_start()
+    config = ColdStartConfig(steps=12, batch_size=2, warmup_steps=1)
+    first = ColdStart(model, phase._demonstrations, config)
+    losses = [first.step() for _ in range(12)]
+    assert losses[-1] < losses[0]
+    again = ColdStart(model, phase._demonstrations, config)
+    again.load_tensors(first.tensors(), first.finished_steps)
+    assert again.done and again.tensors().keys() == first.tensors().keys()
