@@ -299,3 +299,27 @@ def test_hashes_of_a_benchmark_refuse_its_questions_and_do_not_show_them(data: P
     index = EvaluationIndex.open([str(path)])
     assert len(index) == 14 and b"question" not in path.read_bytes()
     assert [found.item for found in index.overlaps([Task("t", "Question 9?", "")])] == ["gsm8k/9"]
+
+
+def test_the_order_of_items_in_the_file_changes_no_figure(data: Path, tmp_path: Path) -> None:
+    path = data / "gaia" / "test.jsonl"
+    figures = []
+    for name in ("as it is", "reversed"):
+        with serving(right_below(3)) as server:
+            bench(server, data, tmp_path / name, "--concurrency", "1", names="gaia")
+        found = report_of(tmp_path / name)
+        figures.append({key: value for key, value in found["gaia"].items() if key != "costs"})
+        figures[-1]["outputs"] = found["report"]["outputs_sha256"]
+        path.write_text("".join(f"{line}\n" for line in reversed(path.read_text().splitlines())))
+    assert figures[0] == figures[1]
+
+
+def test_empty_answers_are_no_answers_and_are_not_judged(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with serving(lambda body: "") as server:
+        bench(server, data, out, names="gaia")
+    with serving(verdict) as judge:
+        main(["bench", "report", str(out), "--judge", judge.url])
+        assert judge.asked == []
+    figures = report_of(out)["gaia"]
+    assert ["no answer", 4] in figures["outcomes"] and figures["headline"] == 0.0
