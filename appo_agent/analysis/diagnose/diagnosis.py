@@ -80,6 +80,7 @@ class Diagnosis:
         run: name of the run's folder.
         algorithm: of the run.
         env: of the run.
+        seed: of the run.
         rules: names, in the order of all figures by rule.
         config: how much was measured.
         measured_tokens: how many.
@@ -98,6 +99,7 @@ class Diagnosis:
     run: str
     algorithm: str
     env: str
+    seed: int
     rules: tuple[str, ...]
     config: DiagnoseConfig
     measured_tokens: int
@@ -141,6 +143,7 @@ def diagnose(
         run=directory.path.name,
         algorithm=config.algorithm,
         env=config.env,
+        seed=config.seed,
         rules=RULES,
         config=how,
         measured_tokens=len(tokens),

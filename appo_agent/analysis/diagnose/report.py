@@ -31,7 +31,7 @@ def markdown(diagnosis: Diagnosis, level: int = 1) -> str:
     mark = "#" * level
     how = diagnosis.config.measure
     parts = [
-        f"{mark} Where decisions matter: {diagnosis.algorithm} on {diagnosis.env}",
+        f"{mark} Where decisions matter: {diagnosis.algorithm} on {diagnosis.env}, seed {diagnosis.seed}",
         f"{diagnosis.measured_tokens} tokens of {diagnosis.measured_rollouts} rollouts of the {how.split} split, "
         f"{how.continuations} continuations from each, after one training step on other prompts. Criticality is "
         "Var_a Q(s, a): how much of the reward's variance the next token decides.",
@@ -43,7 +43,7 @@ def markdown(diagnosis: Diagnosis, level: int = 1) -> str:
         f"{mark}# Along a rollout",
         "Theorem 3.1 takes Var(R | s) to be the same everywhere.",
         _table(
-            ("part", "tokens", "Var(R | s)", "criticality", "entropy"),
+            ("part", "tokens", "Var(R \\| s)", "criticality", "entropy"),
             [
                 (f"{number / BINS:.0%} to {(number + 1) / BINS:.0%}", each.tokens, *map(_figure, each[1:]))
                 for number, each in enumerate(diagnosis.bins)
