@@ -112,6 +112,10 @@ class PlacedEnv(gymnasium.Env[str, str]):
         """Go on from a snapshot on a worker."""
         self.start, self._stepped = state, False
 
+    def leave(self) -> None:
+        """Forget the episode: a snapshot that nobody else names can be freed."""
+        self.start = None
+
     def sibling(self) -> PlacedEnv:
         """Another stand-in."""
         return PlacedEnv(self._scout)

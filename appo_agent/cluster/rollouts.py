@@ -143,6 +143,7 @@ class ClusterCollector(Collector):
         for places, rollouts in zip(cut, answers, strict=True):
             finished |= dict(zip(places, rollouts, strict=True))
         for episode in episodes:
+            _placed(episode).leave()
             self.envs.release(episode.env)
         return [self._watched(finished[place]) for place in range(len(episodes))]
 
@@ -174,10 +175,15 @@ class ClusterCollector(Collector):
             self._pool.release(worker, [number])
 
 
-def _handle(episode: Episode) -> SnapshotHandle | None:
+def _placed(episode: Episode) -> PlacedEnv:
     if not isinstance(episode.env, PlacedEnv):
         raise TypeError(f"episode {episode.key}: expected a stand-in of the cluster's collector, got {episode.env}")
-    return episode.env.start if isinstance(episode.env.start, SnapshotHandle) else None
+    return episode.env
+
+
+def _handle(episode: Episode) -> SnapshotHandle | None:
+    start = _placed(episode).start
+    return start if isinstance(start, SnapshotHandle) else None
 
 
 def _home(episode: Episode) -> str | None:

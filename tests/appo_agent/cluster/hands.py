@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from appo_agent.cluster.placed_env import SnapshotHandle
+from appo_agent.cluster.replay import History
 from appo_agent.cluster.rollouts import ClusterCollector, ClusterSampler
 from appo_agent.cluster.settings import ClusterConfig
 from appo_agent.cluster.worker import Job, Method, RolloutWorker
@@ -17,7 +19,7 @@ from appo_agent.policies.tiny.model import TinyConfig
 from appo_agent.training.build import env_maker
 from appo_agent.training.config import TrainConfig, default_config
 from appo_agent.training.policy import Policy, build_policy
-from appo_agent.types import RolloutTree
+from appo_agent.types import RolloutTree, Turn
 from tests.appo_agent.conftest import tool_env
 
 LITTLE = TinyConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64)
@@ -79,7 +81,7 @@ def cluster_of(hands: Any, config: TrainConfig, policy: Policy) -> tuple[Cluster
 
 
 def seen(trees: Sequence[RolloutTree]) -> list[Any]:
-    """Everything that was drawn and answered, without where snapshots lie."""
+    """Everything that was drawn and answered, and how its snapshots came about; not where they lie."""
     return [
         (
             tree.task.id,
@@ -93,6 +95,7 @@ def seen(trees: Sequence[RolloutTree]) -> list[Any]:
                     turn.action.token_ids.tolist(),
                     None if turn.action.behavior_logprobs is None else turn.action.behavior_logprobs.tobytes(),
                     turn.observation.token_ids.tolist(),
+                    _history(turn),
                 )
                 for turn in rollout.turns
             ],
@@ -100,3 +103,8 @@ def seen(trees: Sequence[RolloutTree]) -> list[Any]:
         for tree in trees
         for rollout in tree
     ]
+
+
+def _history(turn: Turn) -> History | None:
+    handle = None if turn.env_state is None else turn.env_state.env
+    return handle.history if isinstance(handle, SnapshotHandle) else None

@@ -163,8 +163,10 @@ def test_a_call_finds_nothing_that_an_earlier_one_left_in_the_cache() -> None:
     worker = build_worker(CONFIG, None)
     worker.set_weights(1, {name: value.numpy() for name, value in weights_of(little_policy(CONFIG)).items()})
     request = GenerationRequest("a", np.arange(3, 40), 7, 5, 1.0, (), 1)
-    call = Call(1, 1, requests=(request,))
-    assert [worker.generate(call)[0].generation.cached_tokens for _ in range(2)] == [0, 0]
+    [first] = worker.generate(Call(1, 1, requests=(request,)))
+    longer = np.concatenate([request.prompt_token_ids, first.generation.span.token_ids])
+    [second] = worker.generate(Call(2, 1, requests=(replace(request, prompt_token_ids=longer),)))
+    assert second.generation.cached_tokens == 0
 
 
 def test_weights_of_another_version_are_refused_by_name() -> None:
