@@ -22,6 +22,7 @@ from appo_agent.errors import NonFiniteError, RunError
 from appo_agent.policies.base import UpdateMetrics
 from appo_agent.policies.forward import CausalModel, score_written
 from appo_agent.training.checkpoint import flatten_optimizer, restore_optimizer
+from appo_agent.whole_folder import write_whole
 
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
@@ -247,9 +248,12 @@ class InProcessLearner:
         self._version = version
 
     def save_policy(self, folder: Path) -> None:
-        """Write the policy as a Hugging Face folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self._save(folder)
+        """Write the policy as a Hugging Face folder, by rename: a disk that is full leaves an older one valid.
+
+        Raises:
+            RunError: the disk refused.
+        """
+        write_whole(folder, self._save)
 
     def _forward(self, batch: Batch) -> TokenScores:
         batch = batch.to(self.model.device)

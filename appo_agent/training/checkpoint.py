@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,12 +20,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from appo_agent.errors import CheckpointError
+from appo_agent.whole_folder import ASIDE, replace_folder, sync
 
 CHECKPOINT_VERSION = 1
 """Layout of the directory; other versions are refused."""
 
 _TENSORS, _STATE, _MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
-_ASIDE = ".replaced"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +65,7 @@ def save_checkpoint(directory: Path, tensors: Mapping[str, Tensor], state: Mappi
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         _write_files(partial, tensors, state)
-        _replace_directory(partial, directory)
+        replace_folder(partial, directory)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise CheckpointError(f"cannot write checkpoint {directory}: {error.strerror or error}") from error
@@ -95,8 +94,8 @@ def latest_checkpoint(checkpoints: Path) -> Path | None:
 
     A checkpoint that a crash left moved aside while it was being replaced is moved back first.
     """
-    for aside in checkpoints.glob(f".step_*{_ASIDE}"):
-        target = aside.with_name(aside.name.removeprefix(".").removesuffix(_ASIDE))
+    for aside in checkpoints.glob(f".step_*{ASIDE}"):
+        target = aside.with_name(aside.name.removeprefix(".").removesuffix(ASIDE))
         if not target.exists():
             aside.rename(target)
     found = _checkpoints_in(checkpoints)
@@ -167,7 +166,7 @@ def _write_files(folder: Path, tensors: Mapping[str, Tensor], state: Mapping[str
     manifest = {"version": CHECKPOINT_VERSION, "files": files}
     (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     for path in [*paths, folder / _MANIFEST, folder]:
-        _sync(path)
+        sync(path)
 
 
 def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -180,17 +179,6 @@ def _unshared(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         result[name] = plain.clone() if storage in seen else plain
         seen.add(storage)
     return result
-
-
-def _replace_directory(source: Path, target: Path) -> None:
-    # A directory cannot be renamed over another one, so a checkpoint written twice first moves aside.
-    aside = target.with_name(f".{target.name}{_ASIDE}")
-    shutil.rmtree(aside, ignore_errors=True)
-    if target.exists():
-        target.rename(aside)
-    source.rename(target)
-    _sync(target.parent)
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _prune(newest: Path, keep: int) -> None:
@@ -255,11 +243,3 @@ def _size(path: Path) -> int:
 def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

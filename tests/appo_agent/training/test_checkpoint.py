@@ -109,14 +109,14 @@ def test_crash_while_writing_leaves_the_older_checkpoint_and_no_newer(
 ) -> None:
     older = _save(tmp_path, 1)
     calls = iter(range(100))
-    sync = module._sync
+    sync = module.sync
 
     def crash(path: Path) -> None:
         if next(calls) == crash_at:
             raise KeyboardInterrupt
         sync(path)
 
-    monkeypatch.setattr(module, "_sync", crash)
+    monkeypatch.setattr(module, "sync", crash)
     with pytest.raises(KeyboardInterrupt):
         _save(tmp_path, 2)
     monkeypatch.undo()
