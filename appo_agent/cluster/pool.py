@@ -264,7 +264,7 @@ class WorkerPool:
         self.figures.lost += 1
         self._losses_in_a_row += 1
         _log.warning("a worker is lost (%s); its episodes are given to others", type(error).__name__)
-        if self._losses_in_a_row > 5 + 2 * self._wanted:
+        if self._losses_in_a_row > 3 + self._wanted:
             raise RunError(
                 f"{self._losses_in_a_row} workers were lost without one call answered in between; the last: {error}"
             ) from error
