@@ -151,6 +151,7 @@ def _execute(config: TrainConfig, directory: RunDir, stop: object, *, resume: bo
     from appo_agent.training.metrics import MetricsLog
     from appo_agent.training.probe import check_agreement
     from appo_agent.training.progress import RunProgress
+    from appo_agent.training.room import check_room
     from appo_agent.training.run import Interrupted, TrainingRun
 
     if not isinstance(stop, StopRequest):
@@ -166,6 +167,7 @@ def _execute(config: TrainConfig, directory: RunDir, stop: object, *, resume: bo
             progress.say(f"resumed at step {training.position.step}")
         started = time.monotonic()
         try:
+            check_room(agent)
             agreement = check_agreement(agent, config.seed, config.dtype)
             progress.say(f"sampler and learner agree to {agreement.mean:.1g} nats (largest {agreement.largest:.1g})")
             position = training.execute()

@@ -87,20 +87,21 @@ def _pretrained(config: TrainConfig, folder: Path | None) -> Policy:
     from appo_agent.policies.pretrained.loading import load_pretrained
     from appo_agent.policies.pretrained.sampler import TransformersSampler
 
-    loaded = load_pretrained(config.model if folder is None else str(folder), config.pretrained)
+    name = config.model if folder is None else str(folder)
+    loaded = load_pretrained(name, config.pretrained, config.sampling.max_rollout_tokens)
 
     def save(target: Path) -> None:
         loaded.model.save(target)
         loaded.tokenizer.save(str(target))
 
-    name = config.sampler
-    if name == "auto":
-        name = "transformers" if installed_version() is None else "vllm"
-    if name == "transformers":
+    sampler = config.sampler
+    if sampler == "auto":
+        sampler = "transformers" if installed_version() is None else "vllm"
+    if sampler == "transformers":
         return Policy(
             loaded.model, loaded.tokenizer, TransformersSampler(loaded.model, loaded.tokenizer), save, _nothing
         )
-    return _with_vllm(config, loaded, save, over_http=name == "vllm_server")
+    return _with_vllm(config, loaded, save, over_http=sampler == "vllm_server")
 
 
 def _with_vllm(config: TrainConfig, loaded: Pretrained, save: Callable[[Path], None], *, over_http: bool) -> Policy:

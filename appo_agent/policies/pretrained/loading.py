@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig, PreTrainedModel
 
 from appo_agent.errors import ConfigError
 from appo_agent.policies.pretrained.model import PretrainedModel, add_lora
@@ -25,26 +25,30 @@ class Pretrained(NamedTuple):
     tokenizer: PretrainedTokenizer
 
 
-def load_pretrained(name: str, config: PretrainedConfig) -> Pretrained:
+def load_pretrained(name: str, config: PretrainedConfig, longest: int = 0) -> Pretrained:
     """Load a model and its tokenizer.
 
     Args:
         name: a folder, or an id on the hub.
         config: precision, adapters, revision.
+        longest: tokens of the longest text that the model shall read, refused before its weights are loaded.
 
     Raises:
-        ConfigError: there is no such model, it is no causal language model, the tokenizer does not fit it, or it has
-            no chat template.
+        ConfigError: there is no such model, it reads less than `longest`, it is no causal language model, the tokenizer
+            does not fit it, or it has no chat template.
     """
     if Path(name).exists() and not (Path(name) / "config.json").is_file():
         raise ConfigError(f"model: {name} holds no config.json; give a Hugging Face folder, such as RUN/policy")
     storage = torch.bfloat16 if config.dtype == "bfloat16" and config.lora_rank else torch.float32
     try:
         settings = AutoConfig.from_pretrained(name, revision=config.revision)
+        _check_context(name, settings, longest)
         tokenizer = AutoTokenizer.from_pretrained(name, revision=config.revision)
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             name, revision=config.revision, config=settings, dtype=storage
         )
+    except ConfigError:
+        raise
     except (OSError, ValueError) as error:
         raise ConfigError(f"model: {name} cannot be loaded: {error}") from error
     _check_vocabulary(name, model, len(tokenizer))
@@ -58,6 +62,15 @@ def load_pretrained(name: str, config: PretrainedConfig) -> Pretrained:
         checkpoint_layers=config.checkpoint_layers,
     )
     return Pretrained(adapted, PretrainedTokenizer(tokenizer, _stop_token_ids(model)))
+
+
+def _check_context(name: str, settings: PreTrainedConfig, longest: int) -> None:
+    context = getattr(settings.get_text_config(), "max_position_embeddings", None)
+    if context is not None and longest > context:
+        raise ConfigError(
+            f"sampling.max_rollout_tokens: {longest} are more than the model reads, {name} reads at most {context}; "
+            "lower it, or take a model with a longer context"
+        )
 
 
 def _check_vocabulary(name: str, model: PreTrainedModel, tokens: int) -> None:
