@@ -24,6 +24,7 @@ from appo_agent.batch import Batch
 from appo_agent.errors import ConfigError, RunError
 from appo_agent.policies.forward import CausalModel, score_written
 from appo_agent.policies.learner import InProcessLearner, OptimizerConfig
+from appo_agent.whole_folder import write_whole
 
 Result = TypeVar("Result")
 
@@ -83,7 +84,7 @@ class ShardedLearner(InProcessLearner):
             )
         self._rank, self._ranks = dist.get_rank(), dist.get_world_size()
         self._scorer = _shard(Scorer(model, module), model.device)
-        super().__init__(model, optimizer, temperature=temperature, save=self._save_whole, keep_previous=keep_previous)
+        super().__init__(model, optimizer, temperature=temperature, save=_from_rank_0, keep_previous=keep_previous)
         self._save_weights = save
 
     def weights(self) -> dict[str, Tensor]:
@@ -136,10 +137,15 @@ class ShardedLearner(InProcessLearner):
         self._optimizer.zero_grad(set_to_none=True)
         return torch.cat(parts).float().cpu()
 
-    def _save_whole(self, folder: Path) -> None:
+    def save_policy(self, folder: Path) -> None:
+        """Write the policy as a Hugging Face folder, from rank 0, once every rank has given its part.
+
+        Raises:
+            RunError: the disk refused.
+        """
         weights = self.weights()
         if self._rank == 0:
-            self._save_weights(folder, weights)
+            write_whole(folder, lambda partial: self._save_weights(partial, weights))
 
     def _within_memory(self, work: Callable[[], Result]) -> Result:
         """Do the work. Half the micro-batch on one rank alone would leave the others waiting, so nothing is retried."""
@@ -181,6 +187,10 @@ class ShardedLearner(InProcessLearner):
     @torch.no_grad()
     def _load(self, weights: Mapping[str, Tensor]) -> None:
         super()._load({name: self.place(f"policy.{name}", value) for name, value in weights.items()})
+
+
+def _from_rank_0(folder: Path) -> None:
+    raise RuntimeError(f"{folder}: `save_policy` of a sharded learner writes whole weights itself")
 
 
 def module_of(model: CausalModel) -> nn.Module:

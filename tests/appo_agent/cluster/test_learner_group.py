@@ -67,7 +67,7 @@ def test_ranks_on_ray_learn_what_one_process_learns(tmp_path: Path) -> None:
 
     group.save_shards(tmp_path / "shards")
     group.save_policy(tmp_path / "policy")
-    assert saved == [tmp_path / "policy"]
+    assert len(saved) == 1 and (tmp_path / "policy").is_dir()
     assert_same(copy.full_weights(), dict(one.weights()), CLOSE)
     tensors = group.tensors()
     group.close()
