@@ -17,11 +17,18 @@ from numpy.typing import NDArray
 from appo_agent.errors import ConfigError
 from appo_agent.policies.base import Tokenizer
 from appo_agent.rollout.collect import EnvPool
+from appo_agent.rollout.conversation import ChatMessage, conversation_pieces
 from appo_agent.rollout.episode import observed_ids
 from appo_agent.rollout.tool_env import tool_env
 from appo_agent.training.task_stream import TaskStream
 from appo_envs import Task
+from appo_envs.dialects.convert import convert
+from appo_envs.dialects.registry import make_dialect
 from appo_envs.seeding import derive_seed
+from appo_envs.tasks.source import Expert
+
+EXPERT_DIALECT = "tags"
+"""What the experts of the environments write and read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,25 +81,30 @@ class NoDemonstrations:
 class ExpertDemonstrations:
     """The environment's own expert, played in the real environment, so that results are real.
 
+    Experts write tags; what they write is converted where the environment speaks another dialect.
+
     Args:
         envs: environments to demonstrate in.
         tasks: training tasks, one a demonstration.
         tokenizer: the policy's.
         seed: the run's seed; the same place gives the same demonstration.
+        dialect: registered name of the environments' dialect.
 
     Raises:
-        ConfigError: the environment's dialect is not the one that experts write.
+        ConfigError: the environments do not continue the policy's own message, as the dialect "tags" has it.
     """
 
-    def __init__(self, envs: EnvPool, tasks: TaskStream, tokenizer: Tokenizer, seed: int) -> None:
-        self._envs, self._tasks, self._tokenizer, self._seed = envs, tasks, tokenizer, seed
+    def __init__(
+        self, envs: EnvPool, tasks: TaskStream, tokenizer: Tokenizer, seed: int, dialect: str = EXPERT_DIALECT
+    ) -> None:
+        self._envs, self._tasks, self._tokenizer, self._seed, self._dialect = envs, tasks, tokenizer, seed, dialect
         env = envs.acquire()
-        speaks_tags = tool_env(env).inline_results
+        inline = tool_env(env).inline_results
         envs.release(env)
-        if not speaks_tags:
+        if dialect == EXPERT_DIALECT and not inline:
             raise ConfigError(
-                "cold_start: the environment's expert writes tags, and this dialect has none; choose the dialect tags, "
-                "conversations (cold_start.data), or no cold start (cold_start.steps = 0)"
+                "cold_start: the environment's expert writes tags, and the environment has a dialect of its own; name "
+                "it (dialect), or take conversations (cold_start.data) or no cold start (cold_start.steps = 0)"
             )
 
     def take(self, first: int, count: int) -> list[Demonstration]:
@@ -100,16 +112,29 @@ class ExpertDemonstrations:
         env = self._envs.acquire()
         places = range(first, first + count)
         seeds = [derive_seed(self._seed, "expert", place) for place in places]
-        made = [demonstrate(env, self._tasks[p], self._tokenizer, s) for p, s in zip(places, seeds, strict=True)]
+        made = [
+            demonstrate(env, self._tasks[place], self._tokenizer, seed, self._dialect)
+            for place, seed in zip(places, seeds, strict=True)
+        ]
         self._envs.release(env)
         return made
 
 
-def demonstrate(env: gymnasium.Env, task: Task, tokenizer: Tokenizer, seed: int) -> Demonstration:
-    """Play the task source's expert in the environment and write down both sides."""
+def demonstrate(
+    env: gymnasium.Env, task: Task, tokenizer: Tokenizer, seed: int, dialect: str = EXPERT_DIALECT
+) -> Demonstration:
+    """Play the task source's expert in the environment and write down both sides.
+
+    Raises:
+        ConfigError: the dialect cannot say what the expert wrote.
+    """
     inner = tool_env(env)
     question, _ = env.reset(seed=seed % 2**31, options={"task": task.id})
     expert = inner.task_source.expert(task, np.random.default_rng(seed))
+    if dialect != EXPERT_DIALECT:
+        _play_converted(env, expert, question, dialect)
+        messages = [ChatMessage(role=one["role"], content=one["content"]) for one in inner.messages]
+        return Demonstration.of(conversation_pieces(messages, tokenizer, inline_results=inner.inline_results))
     parts: list[tuple[Sequence[int], bool]] = [(tokenizer.prompt(inner.messages), False)]
     observation, over = question, False
     while not over:
@@ -119,3 +144,21 @@ def demonstrate(env: gymnasium.Env, task: Task, tokenizer: Tokenizer, seed: int)
         parts.append((tokenizer.encode(action), True))
         parts.append((observed_ids(inner, observation, tokenizer, after_eos=False), False))
     return Demonstration.of(parts)
+
+
+def _play_converted(env: gymnasium.Env, expert: Expert, question: str, dialect: str) -> None:
+    """Play an expert that writes and reads tags in an environment of another dialect."""
+    tools = tool_env(env).tool_schemas
+    tags, spoken = make_dialect(EXPERT_DIALECT, tools), make_dialect(dialect, tools)
+    shown, over = question, False
+    while not over:
+        try:
+            action = convert(expert.act(shown), tags, spoken, tools)
+        except ValueError as error:
+            raise ConfigError(
+                f"cold_start: the dialect {dialect!r} cannot say what the environment's expert wrote ({error}); choose "
+                "the dialect tags, conversations (cold_start.data), or no cold start (cold_start.steps = 0)"
+            ) from error
+        _, _, terminated, truncated, info = env.step(action)
+        shown = tags.render_results([call.result for call in info["tool_calls"]])
+        over = terminated or truncated

@@ -16,7 +16,7 @@ from appo_agent.errors import CheckpointError, NonFiniteError
 from appo_agent.evaluation import EvaluationResult, evaluate, play, summarise
 from appo_agent.report.curve import HeldOutPoint
 from appo_agent.rollout.tool_env import tool_env
-from appo_agent.training.build import Agent
+from appo_agent.training.build import Agent, dialect_name
 from appo_agent.training.checkpoint import Checkpoint, latest_checkpoint, load_checkpoint, save_checkpoint
 from appo_agent.training.config import TrainConfig
 from appo_agent.training.conversations import Conversations
@@ -102,7 +102,13 @@ class TrainingRun:
             return Conversations.load(self.config.cold_start.data, agent.tokenizer, agent.inline_results, seed)
         if not self.config.cold_start.steps:
             return NoDemonstrations()
-        return ExpertDemonstrations(agent.collector.envs, TaskStream(split, seed), agent.tokenizer, self.config.seed)
+        return ExpertDemonstrations(
+            agent.collector.envs,
+            TaskStream(split, seed),
+            agent.tokenizer,
+            self.config.seed,
+            dialect_name(self.config),
+        )
 
     def resume(self) -> None:
         """Go back to the newest checkpoint.

@@ -65,10 +65,10 @@ def test_the_dialect_is_that_of_the_family_unless_somebody_says_so(tmp_path: Pat
     assert (dialect_name(named), with_dialect(named)) == ("native", ("hops=2", "dialect=native"))
 
 
-def test_an_expert_that_writes_tags_is_not_imitated_in_another_dialect(tmp_path: Path) -> None:
+def test_an_expert_that_writes_tags_needs_the_name_of_another_dialect(tmp_path: Path) -> None:
     config = replace(small_config(), model=str(little_folder(tmp_path, "qwen3")), sampler="transformers")
     agent = build_agent(config)
     stream = TaskStream(env_tasks(agent, "train"), 0)
-    with pytest.raises(ConfigError, match="choose the dialect tags"):
+    with pytest.raises(ConfigError, match="a dialect of its own; name it"):
         ExpertDemonstrations(agent.collector.envs, stream, agent.tokenizer, 0)
     agent.close()
