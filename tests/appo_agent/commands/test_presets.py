@@ -54,10 +54,3 @@ def test_a_preset_has_room_for_its_responses(name: str) -> None:
     assert config.sampling.max_turn_tokens == response
     assert config.sampling.max_rollout_tokens > response
     assert config.plan.rollouts == 16
-
-
-def _give_context(folder: Path, tokens: int) -> None:
-    """Instructions of several tools take more than the little models' context; rotary positions have no table."""
-    path = folder / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**config, "max_position_embeddings": tokens}), encoding="utf-8")
