@@ -6,7 +6,7 @@ other prompts; scores are taken and continuations drawn with the moved weights, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -48,7 +48,8 @@ class MeasureConfig:
     rollouts: int = 2
     """Rollouts of each prompt, at least 1."""
     tokens: int = 64
-    """Most tokens of a rollout that are measured, spread evenly over the eligible ones."""
+    """Most tokens of a rollout that are measured, spread evenly over the eligible ones, at least 1. Planted decisions
+    are measured besides: an even spread over a long rollout would miss nearly all of them."""
     continuations: int = 32
     """K, continuations from each token, an even number of at least 4."""
     split: str = "validation"
@@ -144,11 +145,12 @@ def measure(agent: Agent, config: TrainConfig, how: MeasureConfig, say: Callable
     chooser = BranchChooser(ScoreBranches(), config.future, agent.tokenizer, agent.learner)
     scored = score(batch, agent.learner, config.future)
     candidates = chooser.candidates(trees, scored, seed)[0]
-    sites = _sites(trees, batch, candidates, how)
+    planted = _planted(agent, trees)
+    sites = _sites(trees, batch, candidates, planted, how)
     if not sites:
         raise RunError("no token may be drawn again: every rollout holds white space and punctuation alone")
     grown, values = _continue(agent, trees, sites, how, seed, say)
-    tokens = _tokens(agent, grown, sites, scored.scores.entropies.numpy(), candidates, values)
+    tokens = _tokens(agent, grown, sites, scored.scores.entropies.numpy(), candidates, planted, values)
     return Measured(tokens, grown, chooser.noise_floor)
 
 
@@ -161,18 +163,40 @@ def _training_step(agent: Agent, config: TrainConfig, seed: int) -> None:
     Trainer(plain, agent.collector, agent.sampler, agent.learner).step(chosen, 0)
 
 
-def _sites(trees: Sequence[RolloutTree], batch: Batch, candidates: Candidates, how: MeasureConfig) -> list[_Site]:
+def _sites(
+    trees: Sequence[RolloutTree],
+    batch: Batch,
+    candidates: Candidates,
+    planted: Mapping[tuple[int, str], set[int]],
+    how: MeasureConfig,
+) -> list[_Site]:
     sites = []
     own_index = (batch.action_mask.cumsum(1) - 1).numpy()
     for row, key in enumerate(batch.keys):
         rollout = trees[key.tree].rollout(key.rollout)
         columns = candidates.eligible[row].nonzero()[:, 0].numpy()
-        spread = np.unique(np.linspace(0, len(columns) - 1, min(how.tokens, len(columns))).astype(int))
-        for column in columns[spread] if len(columns) else ():
-            index = int(own_index[row, column])
+        indices = own_index[row, columns]
+        decides = planted[key.tree, key.rollout]
+        for place in spread_places(indices.tolist(), decides, how.tokens):
+            column, index = columns[place], int(indices[place])
             point = BranchPoint(key.rollout, *rollout.address(index), 0.0)
             sites.append(_Site(key.tree, row, point, index, int(column), row))
     return sites
+
+
+def spread_places(indices: Sequence[int], planted: Container[int], most: int) -> list[int]:
+    """Which of a rollout's eligible tokens are measured: `most` spread evenly, and all planted ones.
+
+    Args:
+        indices: the eligible tokens, as indices among the rollout's policy tokens.
+        planted: indices of planted decisions.
+        most: at least 1.
+
+    Returns:
+        Places in `indices`, rising.
+    """
+    even = np.linspace(0, len(indices) - 1, min(most, len(indices))).astype(int).tolist()
+    return sorted({*even, *(place for place, index in enumerate(indices) if index in planted)})
 
 
 def _continue(
@@ -209,11 +233,11 @@ def _tokens(
     sites: Sequence[_Site],
     entropies: np.ndarray,
     candidates: Candidates,
+    planted: Mapping[tuple[int, str], set[int]],
     values: Sequence[tuple[list[int], list[float]]],
 ) -> list[Token]:
     ratings = np.stack([_rating(name, candidates) for name in RULES], axis=-1)
     log_omega = candidates.log_omega.numpy()
-    planted = _planted(agent, trees)
     tokens = []
     for site, (actions, returns) in zip(sites, values, strict=True):
         if len(returns) < 4:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from appo_agent.algorithms.branching import Candidates, select_branch_tokens
-from appo_agent.analysis.diagnose.measure import RULES, STRICT, MeasureConfig, _rating
+from appo_agent.analysis.diagnose.measure import RULES, STRICT, MeasureConfig, _rating, spread_places
 
 
 def candidates(length: int = 40) -> Candidates:
@@ -37,3 +37,13 @@ def test_a_rating_orders_tokens_as_the_rule_chooses_them(rule: str) -> None:
 def test_impossible_amounts_are_refused(wrong: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         MeasureConfig(**wrong)
+
+
+def test_tokens_are_spread_evenly_and_planted_ones_are_measured_besides() -> None:
+    indices = list(range(10, 110))
+    assert spread_places(indices, set(), 3) == [0, 49, 99]
+    # Token 27 stands at place 17; 5 is not eligible.
+    assert spread_places(indices, {27, 5}, 3) == [0, 17, 49, 99]
+    assert spread_places(indices, {10}, 3) == [0, 49, 99]
+    assert spread_places([4, 9], {9}, 64) == [0, 1]
+    assert spread_places([], {1}, 3) == []
