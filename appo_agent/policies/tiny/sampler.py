@@ -184,8 +184,9 @@ class TinySampler:
                 active, drawn = active[alive], drawn[alive]
                 kv, alive = self._cache.kv[:, :, active], alive[alive]
             positions = lengths[active] + step
-            # Finished rows still ride along until the batch is compacted; they must not run past the room there is.
-            positions = torch.where(alive, positions, positions.clamp(max=kv.shape[4] - 1))
+            # Finished rows still ride along until the batch is compacted, beyond what they hold: a place that they do
+            # hold would be overwritten. At the end of the context it is, and nothing can continue such a row.
+            positions = torch.where(alive, positions, positions.clamp(max=self._config.max_position_embeddings - 1))
             needed = int(positions.max()) + 1
             if needed > kv.shape[4]:
                 kv = self._grow(kv, needed)

@@ -192,3 +192,19 @@ def test_noise_depends_on_seed_and_place_alone_and_is_uniform() -> None:
     assert abs(noise.mean() - 0.5) < 0.005 and abs(np.corrcoef(noise)[0, 1]) < 0.02
     # SplitMix64 from state 1234567: the first output of the reference implementation is 6457827717110365317.
     assert uniform_noise([1234567], 1)[0, 0] == (6457827717110365317 >> 11) * 2.0**-53
+
+
+@pytest.mark.parametrize("length", range(28, 37))
+def test_a_row_that_ends_where_its_room_does_keeps_its_last_key(length: int) -> None:
+    """The first request ends at once and rides along with three others that do not make the cache grow."""
+    policy = model()
+    drawing = sampler(policy)
+    rng = np.random.default_rng(length)
+    prompt = rng.integers(1, 60, length)
+    others = [request(f"b{i}", rng.integers(1, 60, 5), seed=i, limit=8) for i in range(3)]
+    first = generate(drawing, [request("a", prompt, seed=9, limit=1), *others])["a"]
+    longer = np.concatenate([prompt, first.span.token_ids, rng.integers(1, 60, 3)])
+    second = generate(drawing, [request("a", longer, seed=4)])["a"]
+    assert second.cached_tokens == length
+    reported = torch.from_numpy(np.array(second.span.behavior_logprobs))
+    torch.testing.assert_close(reported, learner_logprobs(policy, longer, second), atol=1e-4, rtol=0)
