@@ -85,17 +85,19 @@ def pilot_cells(spec: CompareSpec, rates: Rates) -> list[Cell]:
 
 
 def confirm_cells(spec: CompareSpec, rates: Rates, pairs: Mapping[str, int]) -> list[Cell]:
-    """Every arm; the primary ones on the first seeds of all, so that what matters is there if time runs out.
+    """The primary arms on all seeds, then the others on the first of them: what matters is there if time runs out.
 
     Args:
         spec: the comparison.
         rates: learning rates.
         pairs: seeds of each environment.
     """
+    others = [name for name in spec.arm_names if name not in spec.primary_arms]
+    most = max(pairs.values())
     return [
         Cell("confirm", environment.name, arm, rates[environment.name, arm], seed)
-        for arms in (spec.primary_arms, [name for name in spec.arm_names if name not in spec.primary_arms])
-        for place in range(max(pairs.values()))
+        for arms, places in ((spec.primary_arms, most), (others, spec.exploratory_pairs or most))
+        for place in range(places)
         for environment in spec.environments
         if place < pairs[environment.name]
         for seed in [spec.confirm_seeds[place]]

@@ -72,6 +72,7 @@ class CompareSpec:
         target_difference: in success, above 0; what `power` is meant for.
         power: wanted probability to find the target.
         alpha: level of all tests of primaries together.
+        exploratory_pairs: most seeds of the arms in no primary comparison; 0: as many as the others.
         pass_samples: largest k of the pass@k curves; 0: none.
         pass_questions: questions of the pass@k curves.
     """
@@ -91,6 +92,7 @@ class CompareSpec:
     target_difference: float = 0.04
     power: float = 0.8
     alpha: float = 0.05
+    exploratory_pairs: int = 0
     pass_samples: int = 0
     pass_questions: int = 128
 
@@ -104,6 +106,7 @@ class CompareSpec:
         _check(len(self.pilot_seeds) != 1, "one pilot seed shows no spread; give two or more, or none")
         _check(self.target_difference > 0, f"target_difference must be above 0, got {self.target_difference}")
         _check(0 < self.alpha < 1 and 0 < self.power < 1, "alpha and power must be in (0, 1)")
+        _check(self.exploratory_pairs != 1 and self.exploratory_pairs >= 0, "exploratory_pairs must be 0, or 2 or more")
         _check(self.pass_samples >= 0 and self.pass_questions >= 1, "pass_samples and pass_questions are too small")
         for primary in self.primaries:
             for name in primary:
