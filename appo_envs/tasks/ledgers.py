@@ -2,9 +2,9 @@
 
 "n1 buys . n2 sells . ... n32 nabs . balance of Ba Gor ?": the opening balance is looked up with the tool, then every
 entry is repeated in thinking with its sign and the balance after it: "n1 buys up 18 ; n2 sells down 17 ; ...". Most
-verbs are common, and every demonstration shows what they mean. A few entries of each ledger have rare verbs, which the
-demonstrator reads wrongly half of the time: there, far from any tool call, is what there is to learn. Everything else
-follows from the words before it.
+verbs are common, and every demonstration shows what they mean. A few entries of each ledger have rare verbs, all of one
+sign, each of which the demonstrator reads wrongly half of the time: there, far from any tool call, is what there is to
+learn, and two mistakes do not cancel. Everything else follows from the words before it.
 
 So it is known where choices matter: `planted` names the words. A rollout has about five words for each entry.
 
@@ -111,13 +111,17 @@ class Ledgers:
         account = names(split)[rng.integers(len(names(split)))]
         opening = int(rng.integers(self.entries, self.limit - self.entries))
         rare = set(rng.choice(self.entries, self.decisions, replace=False).tolist())
-        entries = [Entry(f"n{line + 1}", _verb(RARE if line in rare else COMMON, rng)) for line in range(self.entries)]
+        # All rare verbs of a ledger mean the same, so that two wrong readings cannot make a right balance.
+        hidden = SIGNS[rng.integers(2)]
+        entries = [
+            Entry(f"n{line + 1}", _one_of(RARE[hidden] if line in rare else COMMON[SIGNS[rng.integers(2)]], rng))
+            for line in range(self.entries)
+        ]
         balance = opening + sum(1 if SIGN_OF[entry.verb] == "up" else -1 for entry in entries)
         told = " ".join(f"{entry.number} {entry.verb} ." for entry in entries)
         metadata = {"account": account, "opening": opening, "decisions": tuple(sorted(line + 1 for line in rare))}
         return Task(f"{split}/{number}", f"{told} balance of {account} ?", str(balance), metadata)
 
 
-def _verb(verbs: dict[str, tuple[str, ...]], rng: np.random.Generator) -> str:
-    words = verbs[SIGNS[rng.integers(2)]]
+def _one_of(words: tuple[str, ...], rng: np.random.Generator) -> str:
     return words[rng.integers(len(words))]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from appo_agent.algorithms.plan import ScoreBranches
 from appo_agent.analysis.diagnose.clusters import Cluster, branch_map
 from appo_agent.analysis.diagnose.gradients import GradientNoise, gradient_noise
-from appo_agent.analysis.diagnose.measure import RULES, MeasureConfig, Token, measure
+from appo_agent.analysis.diagnose.measure import NEVER, RULES, MeasureConfig, Token, measure
 from appo_agent.analysis.diagnose.places import PLACES, Place
 from appo_agent.analysis.diagnose.rules import BINS, RuleFigures, position_bins, rule_figures
 from appo_agent.analysis.diagnose.training_signal import OmegaSignal, omega_signal
@@ -166,10 +166,10 @@ def branches_of(config: TrainConfig) -> int:
 
 
 def chosen(tokens: Sequence[Token], rule: int, branches: int) -> list[Token]:
-    """The tokens that a rule chooses: the best rated of each rollout."""
+    """The tokens that a rule chooses: the best rated of each rollout, fewer where it takes no others."""
     found = []
     for rollout in dict.fromkeys(token.rollout for token in tokens):
-        mine = [token for token in tokens if token.rollout == rollout]
+        mine = [token for token in tokens if token.rollout == rollout and token.ratings[rule] > NEVER]
         found += sorted(mine, key=lambda token: -token.ratings[rule])[:branches]
     return found
 
@@ -189,7 +189,7 @@ def _place(tokens: Sequence[Token], place: Place, branches: int) -> PlaceFigures
     shares = []
     for rule in range(len(RULES)):
         picks = chosen(tokens, rule, branches)
-        shares.append(sum(token.place == place for token in picks) / len(picks))
+        shares.append(_mean([float(token.place == place) for token in picks]))
     criticality = _mean([token.value.criticality for token in inside])
     return PlaceFigures(place, len(inside) / len(tokens), criticality, tuple(shares))
 

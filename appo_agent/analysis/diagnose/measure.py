@@ -35,8 +35,9 @@ STRICT = "branching_score_strict"
 RULES = (STRICT, *CRITERIA)
 """Rules that are compared: the Branching Score by the strict rule, as training uses it, and every criterion by itself;
 "branching_score" is then the bare product of eq. 5, which is high where both factors are low."""
+NEVER = float(np.finfo(np.float32).min)
+"""Rating of a token that a rule does not take at any price; finite, because JSON knows no infinity."""
 _AT_ONCE = 1024
-_NEVER = float(np.finfo(np.float32).min)
 
 
 @dataclass(frozen=True)
@@ -285,7 +286,7 @@ def _planted(agent: Agent, trees: Sequence[RolloutTree]) -> dict[tuple[int, str]
 def _rating(name: str, candidates: Candidates) -> np.ndarray:
     if name == STRICT:
         strict = strict_score(CRITERIA["branching_score"](candidates).double(), candidates)
-        return torch.where(candidates.entropy > 0, strict, _NEVER).numpy()
+        return torch.where(candidates.entropy > 0, strict, NEVER).numpy()
     values = CRITERIA[name](candidates)
     # The rule draws among the first tokens after results, and takes no others.
     return (values + candidates.tool_boundary.float() if name == "tool_boundary" else values).numpy()

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import rankdata
 
-from appo_agent.analysis.diagnose.measure import RULES, Token
+from appo_agent.analysis.diagnose.measure import NEVER, RULES, Token
 from appo_agent.analysis.statistics import Interval
 
 BINS = 5
@@ -108,10 +108,10 @@ def captured_share(ratings: np.ndarray, target: np.ndarray, owners: np.ndarray, 
 
 
 def _chosen(ratings: np.ndarray, owners: np.ndarray, branches: int) -> np.ndarray:
-    """(n,) bool: the best-rated tokens of each rollout."""
+    """(n,) bool: the best-rated tokens of each rollout, fewer where the rule takes no others."""
     chosen = np.zeros(len(ratings), bool)
     for name in np.unique(owners):
-        mine = np.flatnonzero(owners == name)
+        mine = np.flatnonzero((owners == name) & (ratings > NEVER))
         chosen[mine[np.argsort(-ratings[mine], kind="stable")[:branches]]] = True
     return chosen
 
