@@ -44,6 +44,7 @@ def markdown(findings: Findings, level: int = 1) -> str:
         "Means over seeds with 95% bootstrap intervals over seeds; differences from the reference arm are exploratory: "
         "not corrected, and no verdict.",
         *(_arm_table(findings, environment) for environment in findings.environments),
+        *_variants(findings, mark),
         f"{mark}# What training took",
         "Means over seeds. Wasted: generated tokens that no update used. Silent: groups whose rewards were all equal. "
         "Overhead: processor seconds against the reference arm.",
@@ -101,8 +102,12 @@ def _primary_note(findings: Findings) -> str:
 
 
 def _arm_table(findings: Findings, environment: str) -> str:
-    by_first = {each.first: each for each in findings.differences if each.environment == environment}
-    reference = next(each.second for each in findings.differences if each.environment == environment)
+    reference = _reference(findings, environment)
+    over = {
+        each.first: each
+        for each in findings.differences
+        if (each.environment, each.second) == (environment, reference)
+    }
     rows = []
     for arm in findings.arms:
         outcomes = findings.of(environment, arm)
@@ -115,7 +120,7 @@ def _arm_table(findings: Findings, environment: str) -> str:
                 len(outcomes),
                 f"{_mean(outcomes, lambda outcome: outcome.before):.3f}",
                 f"{_mean(outcomes, lambda outcome: outcome.after):.3f}",
-                _points(by_first[arm]) if arm in by_first and by_first[arm].second == reference else _BLANK,
+                _points(over[arm]) if arm in over else _BLANK,
                 *(f"{_mean(outcomes, lambda outcome, k=k: outcome.pass_at[k - 1]):.3f}" for k in _shown_k(len(passes))),
             )
         )
@@ -124,14 +129,31 @@ def _arm_table(findings: Findings, environment: str) -> str:
     return f"**{environment}**\n\n" + _table(head, rows)
 
 
+def _reference(findings: Findings, environment: str) -> str:
+    """The arm that all others are compared with."""
+    return next(each.second for each in findings.differences if each.environment == environment)
+
+
+def _variants(findings: Findings, mark: str) -> list[str]:
+    """What a change to an arm does: differences that are neither primary nor from the reference."""
+    rows = [
+        (each.environment, f"{each.first} - {each.second}", len(each.differences), _points(each))
+        for each in findings.differences
+        if not each.primary and each.second != _reference(findings, each.environment)
+    ]
+    if not rows:
+        return []
+    note = "Arms against the arm whose learning rate they take, on the seeds of both; exploratory."
+    return [f"{mark}# One thing changed", note, _table(("environment", "difference", "pairs", "points [95%]"), rows)]
+
+
 def _shown_k(most: int) -> list[int]:
     """1, 2, 4, ... up to `most`."""
     return [1 << power for power in range(most.bit_length()) if 1 << power <= most]
 
 
 def _cost_table(findings: Findings, environment: str) -> str:
-    reference = next(each.second for each in findings.differences if each.environment == environment)
-    base = findings.of(environment, reference)
+    base = findings.of(environment, _reference(findings, environment))
     rows = []
     for arm in findings.arms:
         outcomes = findings.of(environment, arm)
@@ -187,10 +209,14 @@ def _rate_table(findings: Findings) -> str:
         best = chosen[each.environment, each.arm] == each.rate
         grid.setdefault((each.environment, each.arm), {})[each.rate] = f"**{text}**" if best else text
     rows = [(*place, *(row.get(rate, _BLANK) for rate in rates)) for place, row in grid.items()]
+    at_edge = [f"{arm} on {place}" for place, arm in grid if chosen[place, arm] in (rates[0], rates[-1])]
     note = (
         "Mean validation success on the exploration seeds; the chosen rate is bold. Arms that are not listed take the "
     )
-    return note + "rate of one that is.\n\n" + _table(("environment", "arm", *(f"{rate:g}" for rate in rates)), rows)
+    note += "rate of one that is."
+    if at_edge and len(rates) > 2:
+        note += f" At the edge of the grid, so that a rate beyond it may be better: {', '.join(at_edge)}."
+    return note + "\n\n" + _table(("environment", "arm", *(f"{rate:g}" for rate in rates)), rows)
 
 
 def _points(difference: Difference) -> str:

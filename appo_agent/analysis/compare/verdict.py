@@ -76,7 +76,8 @@ Outcomes = Sequence[tuple[Cell, Outcome]]
 
 
 def all_differences(spec: CompareSpec, outcomes: Outcomes) -> list[Difference]:
-    """Primary differences first; then every other arm against the second arm of the first primary.
+    """Primary differences first; then every other arm against the reference, the second arm of the first primary; then
+    every arm with the rate of another against that one, from which it differs in one thing.
 
     Args:
         spec: the comparison.
@@ -92,18 +93,18 @@ def all_differences(spec: CompareSpec, outcomes: Outcomes) -> list[Difference]:
         for question, differences, p, adjusted in zip(asked, pairs, p_values, holm(p_values), strict=True)
     ]
     reference = spec.primaries[0].second
-    others = [
-        (name, arm, reference)
-        for name in names
-        for arm in spec.arm_names
-        if arm != reference and (name, arm, reference) not in asked
-    ]
+    rivals = [*((arm, reference) for arm in spec.arm_names if arm != reference), *spec.rates_of.items()]
+    others = [(name, *pair) for name in names for pair in dict.fromkeys(rivals) if (name, *pair) not in asked]
     return found + [_exploratory(question, _paired(after, *question)) for question in others]
 
 
 def _paired(after: Mapping[tuple[str, str, int], float], environment: str, first: str, second: str) -> list[float]:
     seeds = [seed for name, arm, seed in after if (name, arm) == (environment, first)]
-    return [after[environment, first, seed] - after[environment, second, seed] for seed in seeds]
+    return [
+        after[environment, first, seed] - after[environment, second, seed]
+        for seed in seeds
+        if (environment, second, seed) in after
+    ]
 
 
 def _primary(

@@ -8,18 +8,23 @@ from appo_agent.analysis.compare.outcome import CurvePoint
 from appo_agent.analysis.compare.plots import draw, mean_curve
 from appo_agent.analysis.compare.report import markdown, summary
 from appo_agent.analysis.compare.results_dir import ResultsDir
+from appo_agent.analysis.compare.spec import CompareSpec
 from appo_agent.analysis.compare.stages import confirm, explore, pilot
 
 from .synthetic import outcome, toy_spec, truth
 
 
-@pytest.fixture(scope="module")
-def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
-    spec, run = toy_spec(), truth()
-    results = ResultsDir.begin(tmp_path_factory.mktemp("toy"), spec)
+def found(folder: Path, spec: CompareSpec) -> Findings:
+    run = truth()
+    results = ResultsDir.begin(folder, spec)
     explore(spec, results, run)
     pilot(spec, results, run)
     return find(spec, results, confirm(spec, results, run))
+
+
+@pytest.fixture(scope="module")
+def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    return found(tmp_path_factory.mktemp("toy"), toy_spec())
 
 
 def cells_of(line: str) -> list[str]:
@@ -66,6 +71,36 @@ def test_the_chosen_rate_is_bold(findings: Findings) -> None:
     line = next(line for line in markdown(findings).splitlines() if line.startswith("| easy | plain |"))
     low, high = cells_of(line)[2:]
     assert high.startswith("**") and not low.startswith("**") and float(high.strip("*")) > float(low)
+
+
+def test_rates_at_the_edge_of_the_grid_are_named(tmp_path: Path) -> None:
+    # 1e-4 is worse than all others, which are equal: the smallest of them is chosen.
+    for grid, edge in (([1e-4, 2e-4], False), ([1e-4, 2e-4, 4e-4], False), ([2e-4, 3e-4, 4e-4], True)):
+        text = markdown(found(tmp_path / str(grid), toy_spec(learning_rates=grid)))
+        line = next(line for line in text.splitlines() if "Mean validation success" in line)
+        assert ("At the edge" in line) == edge
+        assert line.endswith("right on easy, null on easy, plain on easy.") == edge
+
+
+def test_an_arm_is_also_compared_with_the_arm_whose_rate_it_takes(tmp_path: Path) -> None:
+    arms = {
+        "right": {"algorithm": "appo"},
+        "plain": {"algorithm": "grpo"},
+        "control": {"algorithm": "appo", "rate_of": "right", "plan": {"criterion": "random"}},
+    }
+    spec = toy_spec(arms=arms, primaries=[["right", "plain"]], exploratory_pairs=4)
+    findings = found(tmp_path, spec)
+    assert [(each.first, each.second, len(each.differences)) for each in findings.differences[1:]] == [
+        ("control", "plain", 4),
+        ("control", "right", 4),
+    ]
+    line = next(line for line in markdown(findings).splitlines() if line.startswith("| easy | control - right"))
+    pair = findings.differences[2]
+    assert cells_of(line)[2] == "4" and cells_of(line)[3].startswith(f"{100 * pair.mean:+.1f} [")
+    by_hand = [
+        findings.of("easy", "control")[place].after - findings.of("easy", "right")[place].after for place in range(4)
+    ]
+    assert pair.mean == pytest.approx(np.mean(by_hand)) and pair.answer == "exploratory"
 
 
 def test_every_picture_is_drawn(findings: Findings, tmp_path: Path) -> None:

@@ -101,6 +101,15 @@ def test_cells_of_each_stage() -> None:
     assert explore_cells(toy_spec(learning_rates=[1e-4])) == []
 
 
+def test_exploratory_arms_run_on_the_first_seeds_alone_and_after_all_primary_ones() -> None:
+    spec = toy_spec(exploratory_pairs=3)
+    cells = confirm_cells(spec, {("easy", arm): 2e-4 for arm in spec.arm_names}, {"easy": 7})
+    assert [cell.arm for cell in cells[:21]] == ["right", "null", "plain"] * 7
+    assert [(cell.arm, cell.seed) for cell in cells[21:]] == [("control", 100), ("control", 101), ("control", 102)]
+    # Never more than there are pairs.
+    assert len(confirm_cells(spec, {("easy", arm): 2e-4 for arm in spec.arm_names}, {"easy": 2})) == 8
+
+
 def test_cells_differ_in_what_is_compared_and_share_the_cold_start(tmp_path: Path) -> None:
     spec = toy_spec(settings={"token_budget": 900})
     right = cell_config(spec, Cell("confirm", "easy", "right", 2e-4, 100), tmp_path)
