@@ -1,7 +1,7 @@
-"""An environment whose answers are known: one word of each rollout decides, another is as uncertain and decides nothing.
+"""An environment whose answers are known: one word of each rollout decides, another is as uncertain and means nothing.
 
-"<think> one two left three blue four five </think> <answer> \\boxed{ left } </answer>": "left" or "right" is drawn at even
-odds, and left is right; "blue" or "red" is drawn at even odds and means nothing; all else is certain.
+"<think> one two left three blue four five </think> <answer> \\boxed{ left } </answer>": "left" or "right" is drawn at
+even odds, and left is right; "blue" or "red" is drawn at even odds and means nothing; all else is certain.
 
 Importing it registers "toy/Choice-v0".
 """

@@ -104,9 +104,7 @@ def _primary_note(findings: Findings) -> str:
 def _arm_table(findings: Findings, environment: str) -> str:
     reference = _reference(findings, environment)
     over = {
-        each.first: each
-        for each in findings.differences
-        if (each.environment, each.second) == (environment, reference)
+        each.first: each for each in findings.differences if (each.environment, each.second) == (environment, reference)
     }
     rows = []
     for arm in findings.arms:

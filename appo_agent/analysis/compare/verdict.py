@@ -76,7 +76,9 @@ Outcomes = Sequence[tuple[Cell, Outcome]]
 
 
 def all_differences(spec: CompareSpec, outcomes: Outcomes) -> list[Difference]:
-    """Primary differences first; then every other arm against the reference, the second arm of the first primary; then
+    """Every difference that is asked about.
+
+    Primary ones first; then every other arm against the reference, which is the second arm of the first primary; then
     every arm with the rate of another against that one, from which it differs in one thing.
 
     Args:
