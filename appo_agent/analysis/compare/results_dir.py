@@ -44,14 +44,7 @@ class ResultsDir:
         # Through JSON, which knows lists and no tuples.
         now = json.loads(json.dumps({"version": version("appo-gym"), "spec": asdict(spec)}))
         if folder.comparison.is_file():
-            differences = _differences(read_json(folder.comparison), now, "")
-            if differences:
-                shown = "; ".join(differences[:_MOST_SHOWN])
-                more = f"; and {len(differences) - _MOST_SHOWN} more" if len(differences) > _MOST_SHOWN else ""
-                raise RunError(
-                    f"{path} was begun with another specification or version: {shown}{more}. Choose another folder "
-                    "with --results"
-                )
+            refuse_differences(path, "specification or version", read_json(folder.comparison), now)
             return folder
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -124,6 +117,22 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(f"cannot read {path}: {error}") from error
+
+
+def refuse_differences(path: Path, what: str, before: object, now: object) -> None:
+    """Raise RunError, which names the first differences, unless both values are equal.
+
+    Args:
+        path: what was begun.
+        what: differs.
+        before: as it is on file.
+        now: as it would be.
+    """
+    differences = _differences(before, now, "")
+    if differences:
+        shown = "; ".join(differences[:_MOST_SHOWN])
+        more = f"; and {len(differences) - _MOST_SHOWN} more" if len(differences) > _MOST_SHOWN else ""
+        raise RunError(f"{path} was begun with another {what}: {shown}{more}. Choose another folder with --results")
 
 
 def _differences(before: object, now: object, place: str) -> list[str]:

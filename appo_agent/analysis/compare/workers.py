@@ -9,12 +9,14 @@ import os
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from appo_agent.analysis.compare.cells import OUTCOME, SETTINGS, Cell, cell_config
 from appo_agent.analysis.compare.outcome import Outcome, read_outcome
+from appo_agent.analysis.compare.results_dir import refuse_differences
 from appo_agent.analysis.compare.spec import CompareSpec
 from appo_agent.commands.parse import to_toml
 from appo_agent.errors import RunError
@@ -42,12 +44,29 @@ def run_cells(
         say: told of every cell that ends.
 
     Raises:
-        RunError: cells failed; names the first and where its log is. All others have run.
+        RunError: a cell was begun with other settings, as when the preset's file changed, and nothing was run; or cells
+            failed: names the first and where its log is. All others have run.
     """
+    for cell in cells:
+        _check_settings(spec, cell, results)
     bases = list(dict.fromkeys(cell.base for cell in cells if not _done(cell, results)))
     _run_missing(spec, [base for base in bases if not _done(base, results)], results, jobs, say)
     _run_missing(spec, [cell for cell in cells if not _done(cell, results)], results, jobs, say)
     return [read_outcome(results / cell.path / OUTCOME) for cell in cells]
+
+
+def _check_settings(spec: CompareSpec, cell: Cell, results: Path) -> None:
+    path = results / cell.path / SETTINGS
+    if path.is_file():
+        before, now = tomllib.loads(path.read_text(encoding="utf-8")), tomllib.loads(_settings(spec, cell, results))
+        # The folder may have moved since.
+        for settings in (before, now):
+            settings["cold_start"].pop("policy")
+        refuse_differences(results / cell.path, "configuration", before, now)
+
+
+def _settings(spec: CompareSpec, cell: Cell, results: Path) -> str:
+    return to_toml(cell_config(spec, cell, results))
 
 
 def _done(cell: Cell, results: Path) -> bool:
@@ -90,7 +109,7 @@ def _run_missing(
 def _start(spec: CompareSpec, cell: Cell, results: Path) -> _Worker:
     folder = results / cell.path
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SETTINGS).write_text(to_toml(cell_config(spec, cell, results)), encoding="utf-8")
+    (folder / SETTINGS).write_text(_settings(spec, cell, results), encoding="utf-8")
     passes = spec.pass_samples if cell.stage == "confirm" else 0
     words = ["--pass-samples", str(passes), "--pass-questions", str(spec.pass_questions)]
     with (folder / _LOG).open("ab") as log:

@@ -1,3 +1,4 @@
+import shutil
 import signal
 import subprocess
 import sys
@@ -125,6 +126,20 @@ def test_a_cell_that_fails_is_named_with_its_log(tmp_path: Path, capsys: pytest.
     assert "1 of 2 cells failed, the first: base: cold_start on knowledge_qa, seed 5; see" in said
     assert "Run the command again" in said
     assert "cannot create a run" in (in_the_way.parent / "log.txt").read_text()
+
+
+def test_cells_of_another_configuration_are_refused_with_the_difference(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(whole / "results", tmp_path / "moved")
+    # That the folder has moved is no difference.
+    assert main(words(str(whole / "tiny.toml"), tmp_path / "moved")) == 0
+    settings = tmp_path / "moved" / Cell("confirm", "knowledge_qa", "appo", 2e-4, 5).path / "cell.toml"
+    settings.write_text(settings.read_text().replace("batch_size = 16", "batch_size = 17"))
+    capsys.readouterr()
+    assert main(words(str(whole / "tiny.toml"), tmp_path / "moved")) == 2
+    said = capsys.readouterr().err
+    assert "was begun with another configuration: cold_start.batch_size was 17, is 16." in said
 
 
 def test_two_comparisons_do_not_share_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
