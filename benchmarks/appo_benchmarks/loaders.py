@@ -1,7 +1,7 @@
 """From JSONL files to items: every layout in use, read strictly.
 
-Owns the layouts. A row that fits none is an error that shows it; nothing is skipped, except rows of HLE with an image,
-which are counted. Which benchmark has which file is said by `registry.py`.
+Owns the layouts. A row that fits none is an error that shows it; nothing is skipped, except rows with an image or a
+file, as HLE and GAIA have them, which are counted. Which benchmark has which file is said by `registry.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from appo_benchmarks.pin import revision_of
 from appo_envs.dialects.boxed import last_boxed
 
 QUESTION_KEYS = ("question", "problem", "Question", "prompt")
-ANSWER_KEYS = ("answer", "Final answer", "golden_answers", "answers")
+ANSWER_KEYS = ("answer", "Answer", "Final answer", "golden_answers", "answers")
+ALIAS_KEY = "answer_aliases"
+"""Of MuSiQue: other forms of the answer, each as good (its evaluation takes the best over all)."""
 ID_KEYS = ("task_id", "_id", "id", "idx", "unique_id")
 FILES = ("test.jsonl", "top.json", "data.jsonl")
 GSM8K_MARK = "####"
@@ -31,7 +33,7 @@ class LoadedItems(NamedTuple):
         items: in the order of the file.
         path: of the file.
         sha256: of its bytes.
-        left_out: rows that need an image.
+        left_out: rows that need an image or another file.
         revision: commit of the data set; empty for a file that was not fetched.
     """
 
@@ -130,6 +132,11 @@ def _item(benchmark: Benchmark, row: Mapping[str, object], where: str, place: in
     golds = _golds(written)
     if not golds:
         raise BenchmarkError(f"{where}: expected an answer under one of {ANSWER_KEYS}, got {written!r:.80}")
+    if aliases := row.get(ALIAS_KEY):
+        others = _golds(aliases)
+        if not others:
+            raise BenchmarkError(f"{where}: expected a list of other forms under {ALIAS_KEY!r}, got {aliases!r:.80}")
+        golds = tuple(dict.fromkeys((*golds, *others)))
     if benchmark.name == "gsm8k":
         golds = tuple([_after_mark(gold, where) for gold in golds])
     # Rows of the copies in use often have no id, or one that means nothing outside; the place in the file does then.

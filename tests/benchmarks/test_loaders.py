@@ -26,6 +26,35 @@ LAYOUTS = [
         {"problem": "Q", "level": "Level 5", "type": "Algebra", "solution": "so \\boxed{\\frac{1}{2}}."},
         ("0", ("\\frac{1}{2}",), "Level 5", "Algebra"),
     ),
+    (
+        "math",
+        {
+            "problem": "Q",
+            "level": "Level 3",
+            "solution": "",
+            "subject": "Prealgebra",
+            "unique_id": "u/1",
+            "answer": "4",
+        },
+        ("u/1", ("4",), "Level 3", "Prealgebra"),
+    ),
+    ("bamboogle", {"Question": "Q", "Answer": "A"}, ("0", ("A",), "", "")),
+    (
+        "musique",
+        {
+            "id": "2hop__1_2",
+            "question": "Q",
+            "answer": "NYC",
+            "answer_aliases": ["New York", "NYC"],
+            "answerable": True,
+        },
+        ("2hop__1_2", ("NYC", "New York"), "", ""),
+    ),
+    (
+        "musique",
+        {"id": "2hop__1_3", "question": "Q", "answer": "NYC", "answer_aliases": []},
+        ("2hop__1_3", ("NYC",), "", ""),
+    ),
     ("2wikimultihopqa", {"question": "Q", "answer": ["NYC", "New York", "NYC"]}, ("0", ("NYC", "New York"), "", "")),
     (
         "webwalkerqa",
@@ -97,6 +126,10 @@ def test_separators_inside_texts_do_not_end_a_line(tmp_path: Path) -> None:
             r"test.jsonl:1: expected a text under one of .* the row has \['answer', 'text'\]",
         ),
         ([{"id": 1, "question": "Q", "answer": "A"}] * 2, r"test.jsonl:2: the id 'hotpotqa/1' was used on line 1"),
+        (
+            [{"question": "Q", "answer": "A", "answer_aliases": [1.5, " "]}],
+            r"test.jsonl:1: expected a list of other forms",
+        ),
         ([["Q", "A"]], r"test.jsonl:1: expected a JSON object"),
         ([], r"is empty; take split 'validation' of the data set hotpotqa/hotpot_qa"),
     ],
