@@ -69,7 +69,7 @@ def _fetch(options: argparse.Namespace) -> int:
     from appo_benchmarks.fetch import fetch
     from appo_benchmarks.registry import benchmark_of
 
-    for benchmark in [benchmark_of(name) for name in options.benchmarks.split(",") if name]:
+    for benchmark in map(benchmark_of, _names(options.benchmarks)):
         found = fetch(benchmark, options.data_dir, options.revision)
         print(f"{benchmark.name}: {found.items} items in {found.path}, revision {found.revision}")
     return 0
@@ -87,6 +87,8 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--search", default="", help="duckduckgo, a retrieval server, or a folder with a BM25 index")
     parser.add_argument("--visit", default="", help="pages for deep-search benchmarks: web, or a JSONL file of pages")
     parser.add_argument("--search-cache", type=Path, help="a file that records and replays searches and visits")
+    parser.add_argument("--replay", action="store_true", help="ask for no search or visit that is not in that file")
+    parser.add_argument("--tools", default="", help="python, search, visit: instead of each benchmark's own")
     parser.add_argument("--concurrency", type=int, default=16, help="episodes at once (default: 16)")
     parser.add_argument("--temperature", type=float, default=0.6, help="of sampling (default: 0.6)")
     parser.add_argument("--max-tokens", type=int, default=4096, help="of a turn (default: 4096)")
@@ -114,13 +116,15 @@ def _run(options: argparse.Namespace) -> int:
         raise ConfigError(str(error)) from error
     request = RunRequest(
         model=options.model,
-        benchmarks=tuple(name for name in options.benchmarks.split(",") if name),
+        benchmarks=_names(options.benchmarks),
         data_dir=options.data_dir,
         out=options.out,
         method=options.method,
         search=options.search,
         visit=options.visit,
         search_cache=options.search_cache,
+        replay=options.replay,
+        tools=_names(options.tools),
         samples=options.samples,
         limit=options.limit,
         concurrency=options.concurrency,
@@ -131,6 +135,10 @@ def _run(options: argparse.Namespace) -> int:
     )
     run_benchmarks(request)
     return _judge_and_report(options, options.out)
+
+
+def _names(written: str) -> tuple[str, ...]:
+    return tuple(filter(None, map(str.strip, written.split(","))))
 
 
 def _add_judge(parser: argparse.ArgumentParser) -> None:
@@ -248,6 +256,6 @@ def _index(options: argparse.Namespace) -> EvaluationIndex:
 
     from appo_agent.training.contamination import EvaluationIndex, EvaluationItem
 
-    named = [benchmark_of(name) for name in options.benchmarks.split(",") if name]
+    named = [benchmark_of(name) for name in _names(options.benchmarks)]
     items = [item for one in named for item in load_items(one, options.data_dir).items]
     return EvaluationIndex(EvaluationItem(item.id, item.question) for item in items)

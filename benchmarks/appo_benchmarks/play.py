@@ -18,7 +18,7 @@ from appo_benchmarks.methods import Method
 from appo_benchmarks.methods.method import made_whole
 from appo_benchmarks.record import EpisodeRecord, TurnRecord
 from appo_benchmarks.refining import Refined, RefiningSearch
-from appo_benchmarks.tooling import needed, tool_makers
+from appo_benchmarks.tooling import needed, tool_makers, tools_of
 from appo_envs import Task, ToolEnv
 from appo_envs.errors import EnvError, ToolError
 from appo_envs.grading import exact_match
@@ -85,9 +85,10 @@ class Player:
         endpoint: answers.
         settings: of the episodes.
         pages: to visit, on deep-search benchmarks; None for no visits.
+        only: tools instead of those of the benchmark; empty for its own.
 
     Raises:
-        BenchmarkError: the method needs search and there is none.
+        BenchmarkError: the method needs search and there is none, or does not go with the tools.
     """
 
     def __init__(
@@ -99,8 +100,9 @@ class Player:
         endpoint: Endpoint,
         settings: PlaySettings,
         pages: PageSource | None = None,
+        only: tuple[str, ...] = (),
     ) -> None:
-        names = method.tools(benchmark.tools_with(pages is not None))
+        names = tools_of(benchmark, method, pages is not None, only)
         self._endpoint, self._settings = endpoint, settings
         self._refining = RefiningSearch(needed(search), self._refine) if method.refines else None
         refining = self._refining

@@ -59,6 +59,7 @@ class RunInfo:
         sources: one a benchmark, in order.
         versions: of Python and of packages, as "name version"; free to change between sessions of a run.
         visit: where pages came from, as it was given; empty without visits.
+        tools: that were asked for instead of those of each benchmark; empty for its own.
     """
 
     model: str
@@ -70,6 +71,7 @@ class RunInfo:
     sources: tuple[DataSource, ...]
     versions: tuple[str, ...]
     visit: str = ""
+    tools: tuple[str, ...] = ()
 
 
 class ResultFolder:
@@ -123,7 +125,8 @@ class ResultFolder:
                 raise BenchmarkError(f"{path} has format {found}, this version reads {FORMAT}; run the benchmark again")
             play = PlaySettings(**read.pop("play"))
             sources = tuple([DataSource(**source) for source in read.pop("sources")])
-            return RunInfo(play=play, sources=sources, versions=tuple(read.pop("versions")), **read)
+            listed = {name: tuple(read.pop(name, ())) for name in ("versions", "tools")}
+            return RunInfo(play=play, sources=sources, **listed, **read)
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
             raise BenchmarkError(f"{path} is damaged: {type(error).__name__}: {error}") from error
 

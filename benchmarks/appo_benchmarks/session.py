@@ -26,7 +26,7 @@ from appo_benchmarks.report_page import PAGE_NAME, as_html
 from appo_benchmarks.results import DataSource, ResultFolder, RunInfo, installed_versions
 from appo_benchmarks.runner import Progress, run_episodes
 from appo_benchmarks.scoring import judged_case
-from appo_benchmarks.tooling import gateway, page_source, search_backend
+from appo_benchmarks.tooling import gateway, needed, page_source, search_backend, tool_makers, tools_of
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class RunRequest:
         search: see `tooling.search_backend`; empty for none.
         visit: see `tooling.page_source`; empty for no visits.
         search_cache: a file that records answers of searches and visits; None asks every time.
+        replay: take answers of searches and visits from that file alone.
+        tools: instead of those of each benchmark; empty for its own.
         samples: of each item, at least 1.
         limit: on the items of each benchmark; 0 for none.
         concurrency: episodes at once, at least 1.
@@ -59,6 +61,8 @@ class RunRequest:
     search: str = ""
     visit: str = ""
     search_cache: Path | None = None
+    replay: bool = False
+    tools: tuple[str, ...] = ()
     samples: int = 1
     limit: int = 0
     concurrency: int = 16
@@ -95,15 +99,22 @@ def run(request: RunRequest) -> ResultFolder:
     loaded = {one.name: load_items(one, request.data_dir) for one in benchmarks}
     items = {name: _limited(read, request.limit) for name, read in loaded.items()}
     tasks = {name: tasks_of(listed) for name, listed in items.items()}
-    through = gateway(request.search_cache)
+    through = gateway(request.search_cache, request.replay)
     search = search_backend(request.search, through) if request.search else None
     pages = page_source(request.visit, through) if request.visit else None
     method = method_of(request.method)
+    # Before a model is loaded, which takes minutes.
+    for benchmark in benchmarks:
+        tool_makers(tools_of(benchmark, method, pages is not None, request.tools), search, pages)
+    if method.retrieved:
+        needed(search)
     folder = ResultFolder(request.out)
     with _endpoint(request) as endpoint:
 
         def player(benchmark: Benchmark) -> Player:
-            return Player(benchmark, tasks[benchmark.name], method, search, endpoint, request.play, pages)
+            return Player(
+                benchmark, tasks[benchmark.name], method, search, endpoint, request.play, pages, request.tools
+            )
 
         sources = tuple([_source(one, loaded[one.name], items[one.name], player(one)) for one in benchmarks])
         name = f"{request.model} {endpoint.model}" if is_address(request.model) else request.model
@@ -117,6 +128,7 @@ def run(request: RunRequest) -> ResultFolder:
             sources,
             installed_versions(),
             request.visit,
+            request.tools,
         )
         folder.begin(info, dict(items))
         for benchmark in benchmarks:

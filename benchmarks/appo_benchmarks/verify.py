@@ -16,6 +16,7 @@ from appo_benchmarks.record import EpisodeRecord
 from appo_benchmarks.registry import benchmark_of
 from appo_benchmarks.report import JSON_NAME, as_json, make_report
 from appo_benchmarks.results import FORMAT, ResultFolder
+from appo_benchmarks.tooling import tools_of
 from appo_envs.dialects.base import Dialect
 
 
@@ -58,7 +59,7 @@ def _answers(folder: ResultFolder) -> list[str]:
     method = method_of(info.method)
     found = []
     for source in info.sources:
-        dialect = method.dialect(method.tools(benchmark_of(source.benchmark).tools_with(bool(info.visit))))
+        dialect = method.dialect(tools_of(benchmark_of(source.benchmark), method, bool(info.visit), info.tools))
         for record in read_records(folder.outputs(source.benchmark)):
             expected = _answer(record, dialect)
             if record.answer != expected:

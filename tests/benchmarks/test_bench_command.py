@@ -323,3 +323,20 @@ def test_empty_answers_are_no_answers_and_are_not_judged(data: Path, tmp_path: P
         assert judge.asked == []
     figures = report_of(out)["gaia"]
     assert ["no answer", 4] in figures["outcomes"] and figures["headline"] == 0.0
+
+
+def test_tools_are_part_of_what_a_run_was_asked_for(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+
+    def run(tools: str) -> int:
+        with serving(lambda body: "Final Answer: 3") as server:
+            # The last --method counts.
+            return bench(server, data, out, "--method", "react", "--tools", tools, "--model-name", "m", names="gsm8k")
+
+    assert run("python") == 0
+    assert json.loads((out / "run.json").read_text())["tools"] == ["python"]
+    assert main(["bench", "verify", str(out)]) == 0
+    assert bench(Served("http://127.0.0.1:9/v1", [], []), data, out, "--tools", "none", names="gsm8k") == EXIT_ERROR
+    assert "there is no tool 'none'" in capsys.readouterr().err
