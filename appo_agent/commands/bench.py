@@ -224,11 +224,20 @@ def _overlap(options: argparse.Namespace) -> int:
     from appo_envs import Task
 
     index = _index(options)
+    try:
+        lines = options.tasks.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"expected training tasks as JSONL in {options.tasks}: {error}") from error
     tasks = []
-    for number, line in enumerate(options.tasks.read_text(encoding="utf-8").split("\n"), 1):
+    for number, line in enumerate(lines, 1):
         if line.strip():
-            row = json.loads(line)
-            tasks.append(Task(str(row.get("id", number)), str(row.get("prompt") or row["question"]), ""))
+            try:
+                row = json.loads(line)
+                tasks.append(Task(str(row.get("id", number)), str(row.get("prompt") or row["question"]), ""))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise ConfigError(
+                    f'{options.tasks}:{number}: expected an object with "prompt" or "question", got {line[:80]!r}'
+                ) from error
     found = index.overlaps(tasks)
     for overlap in found:
         print(describe([overlap]))
@@ -245,7 +254,10 @@ def _add_hash(parser: argparse.ArgumentParser) -> None:
 
 def _hash(options: argparse.Namespace) -> int:
     index = _index(options)
-    index.save(options.out)
+    try:
+        index.save(options.out)
+    except OSError as error:
+        raise ConfigError(f"--out {options.out}: {error}") from error
     print(f"{len(index)} items as hashes in {options.out}")
     return 0
 

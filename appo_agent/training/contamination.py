@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -58,6 +59,14 @@ class EvaluationItem(NamedTuple):
     question: str
 
 
+class _Hashed(NamedTuple):
+    """An item as it is kept: the length of its n-grams in words, and their hashes."""
+
+    id: str
+    length: int
+    grams: frozenset[int]
+
+
 class EvaluationIndex:
     """Hashed n-grams of evaluation items.
 
@@ -66,13 +75,13 @@ class EvaluationIndex:
     """
 
     def __init__(self, items: Iterable[EvaluationItem]) -> None:
-        self._sizes: dict[str, int] = {}
-        self._items_of: dict[int, list[str]] = {}
-        self._length_of: dict[str, int] = {}
+        # An item of two files is there once; two questions of one id, as rows of two splits may be, are two items.
+        self._items: dict[_Hashed, None] = {}
+        self._items_of: dict[int, list[_Hashed]] = {}
         for item in items:
             words = _words(item.question)
             length = min(NGRAM, len(words))
-            self._add(item.id, length, set(_grams(words, length)))
+            self._add(_Hashed(item.id, length, frozenset(_grams(words, length))))
 
     @classmethod
     def open(cls, names: Iterable[str]) -> EvaluationIndex:
@@ -96,24 +105,19 @@ class EvaluationIndex:
                 ) from error
             ends = np.cumsum(sizes)
             for item, length, size, end in zip(ids, lengths, sizes, ends, strict=True):
-                index._add(str(item), int(length), set(grams[end - size : end].tolist()))
+                index._add(_Hashed(str(item), int(length), frozenset(grams[end - size : end].tolist())))
         return index
 
     def __len__(self) -> int:
-        return len(self._sizes)
+        return len(self._items)
 
     def save(self, path: Path) -> None:
         """Write the index as compressed arrays: ids, and for each its length of n-grams and their hashes."""
-        grams_of: dict[str, list[int]] = {item: [] for item in self._sizes}
-        for gram, items in self._items_of.items():
-            for item in items:
-                grams_of[item].append(gram)
-        ids, sizes = list(self._sizes), list(self._sizes.values())
         arrays = (
-            np.array(ids, dtype=np.str_),
-            np.array([self._length_of[item] for item in ids], dtype=np.uint8),
-            np.array(sizes, dtype=np.int64),
-            np.array([gram for item in ids for gram in sorted(grams_of[item])], dtype=np.uint64),
+            np.array([item.id for item in self._items], dtype=np.str_),
+            np.array([item.length for item in self._items], dtype=np.uint8),
+            np.array([len(item.grams) for item in self._items], dtype=np.int64),
+            np.array([gram for item in self._items for gram in sorted(item.grams)], dtype=np.uint64),
         )
         with path.open("wb") as file:
             np.savez_compressed(file, **dict(zip(_KEYS, arrays, strict=True)))
@@ -121,21 +125,15 @@ class EvaluationIndex:
     def overlaps(self, tasks: Iterable[Task]) -> tuple[Overlap, ...]:
         """The tasks that share at least `THRESHOLD` of the n-grams of an item, each with its nearest item."""
         found = []
-        lengths = sorted(set(self._length_of.values()))
+        lengths = sorted({item.length for item in self._items})
         for task in tasks:
             words = _words(task.prompt)
-            hits: dict[str, int] = {}
-            known: set[int] = set()
-            for length in lengths:
-                for gram in set(_grams(words, length)) & self._items_of.keys():
-                    known.add(gram)
-                    for item in self._items_of[gram]:
-                        hits[item] = hits.get(item, 0) + 1
-            shares = {item: count / self._sizes[item] for item, count in hits.items()}
-            nearest = max(shares, key=lambda item: (shares[item], item), default=None)
-            if nearest is not None and shares[nearest] >= THRESHOLD:
-                shared = _longest_run(words, lengths, known)
-                found.append(Overlap(task.id, nearest, shares[nearest], shared))
+            grams = {gram for length in lengths for gram in _grams(words, length)}
+            hits = Counter(item for gram in grams for item in self._items_of.get(gram, ()))
+            nearest = max(hits, key=lambda item: (hits[item] / len(item.grams), item.id), default=None)
+            if nearest is not None and hits[nearest] >= THRESHOLD * len(nearest.grams):
+                shared = _longest_run(words, nearest)
+                found.append(Overlap(task.id, nearest.id, hits[nearest] / len(nearest.grams), shared))
         return tuple(found)
 
     def refuse(self, tasks: Iterable[Task]) -> None:
@@ -151,12 +149,11 @@ class EvaluationIndex:
                 "tasks out, or set evaluation_items to the sets that you will evaluate on"
             )
 
-    def _add(self, item: str, length: int, grams: set[int]) -> None:
-        # The same item in two indexes counts once.
-        if item in self._sizes:
+    def _add(self, item: _Hashed) -> None:
+        if item in self._items:
             return
-        self._sizes[item], self._length_of[item] = len(grams), length
-        for gram in grams:
+        self._items[item] = None
+        for gram in item.grams:
             self._items_of.setdefault(gram, []).append(item)
 
 
@@ -187,12 +184,11 @@ def _hash(words: Sequence[str]) -> int:
     return int.from_bytes(digest.digest(), "big")
 
 
-def _longest_run(words: Sequence[str], lengths: Sequence[int], known: set[int]) -> str:
+def _longest_run(words: Sequence[str], item: _Hashed) -> str:
     covered = [False] * len(words)
-    for length in lengths:
-        for start in range(len(words) - length + 1):
-            if length and _hash(words[start : start + length]) in known:
-                covered[start : start + length] = [True] * length
+    for start, gram in enumerate(_grams(words, item.length)):
+        if gram in item.grams:
+            covered[start : start + item.length] = [True] * item.length
     best: tuple[int, int] = (0, 0)
     start = 0
     for place, inside in enumerate([*covered, False]):

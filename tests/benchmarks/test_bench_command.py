@@ -340,3 +340,17 @@ def test_tools_are_part_of_what_a_run_was_asked_for(
     assert main(["bench", "verify", str(out)]) == 0
     assert bench(Served("http://127.0.0.1:9/v1", [], []), data, out, "--tools", "none", names="gsm8k") == EXIT_ERROR
     assert "there is no tool 'none'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["no JSON", "[1]", '{"id": "a"}'])
+def test_training_tasks_that_cannot_be_read_are_said_with_their_line(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    words = ["gsm8k", "--data-dir", str(data)]
+    tasks = tmp_path / "tasks.jsonl"
+    assert main(["bench", "overlap", str(tasks), *words]) == EXIT_ERROR
+    tasks.write_text(f'{{"question": "How many?"}}\n{line}\n')
+    assert main(["bench", "overlap", str(tasks), *words]) == EXIT_ERROR
+    said = capsys.readouterr().err
+    assert "expected training tasks as JSONL in" in said and "tasks.jsonl:2: expected an object with" in said
+    assert main(["bench", "hash", *words, "--out", str(tmp_path / "none" / "x.npz")]) == EXIT_ERROR

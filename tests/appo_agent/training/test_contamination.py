@@ -7,6 +7,7 @@ import pytest
 
 from appo_agent.commands.main import main
 from appo_agent.errors import ConfigError
+from appo_agent.training import contamination
 from appo_agent.training.contamination import PUBLIC, EvaluationIndex, EvaluationItem
 from appo_envs import Task
 
@@ -66,6 +67,34 @@ def test_a_saved_index_finds_the_same_and_holds_no_words(tmp_path: Path) -> None
     assert b"observatory" not in content and b"river" not in content
 
 
+def test_two_questions_of_one_id_are_both_known(tmp_path: Path) -> None:
+    other = "Which bridge leads to the island where the maker of the first clock with two faces kept his workshop?"
+    names = []
+    for number, question in enumerate((QUESTION, other)):
+        path = tmp_path / f"{number}.npz"
+        EvaluationIndex([EvaluationItem("gsm8k/0", question)]).save(path)
+        names.append(str(path))
+    index = EvaluationIndex.open(names)
+    assert len(index) == 2
+    assert [one.task for one in index.overlaps([Task("a", QUESTION, ""), Task("b", other, "")])] == ["a", "b"]
+    index.save(tmp_path / "both.npz")
+    assert len(EvaluationIndex.open([str(tmp_path / "both.npz")])) == 2
+
+
+def test_the_words_that_are_shown_are_those_of_the_item_that_is_named() -> None:
+    long = "once upon a time there was a very old man who lived alone in a mill beside the river and counted stones"
+    items = [
+        EvaluationItem(
+            "a/0",
+            f"{long} until he had more than anybody had ever had before him in all the lands and seas "
+            "of the north and of the south together with all their islands",
+        ),
+        EvaluationItem("b/0", "who wrote it"),
+    ]
+    (found,) = EvaluationIndex(items).overlaps([Task("t", f"{long}; who wrote it", "")])
+    assert (found.item, found.shared) == ("b/0", "who wrote it")
+
+
 def test_what_is_no_index_is_said(tmp_path: Path) -> None:
     (tmp_path / "odd.npz").write_text("hello")
     for name in (tmp_path / "odd.npz", tmp_path / "none.npz"):
@@ -73,15 +102,19 @@ def test_what_is_no_index_is_said(tmp_path: Path) -> None:
             EvaluationIndex.open([str(name)])
 
 
-def test_the_shipped_index_knows_public_evaluation_questions() -> None:
-    """GSM8K's first test question, which its authors publish as the example of the set."""
-    question = (
-        "Janet\u2019s ducks lay 16 eggs per day. She eats three for breakfast every morning and bakes muffins for her "
-        "friends every day with four. She sells the remainder at the farmers' market daily for $2 per fresh duck egg. "
-        "How much in dollars does she make every day at the farmers' market?"
-    )
-    (found,) = EvaluationIndex.open([PUBLIC]).overlaps([Task("t", question, ""), Task("u", "What is 17 times 4?", "")])
-    assert (found.task, found.item, found.share) == ("t", "gsm8k/0", 1.0)
+def test_the_shipped_index_holds_the_public_files_and_refuses_none_of_our_own_questions() -> None:
+    index = EvaluationIndex.open([PUBLIC])
+    # As many as the registry counts in the public files, but for the same question in two of them.
+    assert len(index) >= 4000
+    assert index.overlaps([Task("t", QUESTION, ""), Task("u", "What is 17 times 4?", "")]) == ()
+
+
+def test_the_shipped_name_is_read_like_any_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "shipped.npz"
+    EvaluationIndex(ITEMS).save(path)
+    monkeypatch.setattr(contamination, "_SHIPPED", path)
+    (found,) = EvaluationIndex.open([PUBLIC]).overlaps([Task("t", QUESTION, ""), Task("u", "What is 17 times 4?", "")])
+    assert (found.task, found.item, found.share) == ("t", "hotpotqa/0", 1.0)
 
 
 def train(tmp_path: Path, *flags: str) -> int:
