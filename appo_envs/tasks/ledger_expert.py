@@ -11,10 +11,7 @@ import numpy as np
 
 SIGNS = ("up", "down")
 COMMON = {"up": ("buys", "finds", "wins", "gets"), "down": ("sells", "loses", "drops", "gives")}
-RARE = {
-    "up": ("nabs", "reaps", "garners", "amasses"),
-    "down": ("cedes", "sheds", "forfeits", "mislays"),
-}
+RARE = {"up": ("nabs", "reaps"), "down": ("cedes", "sheds")}
 SIGN_OF = {verb: sign for verbs in (COMMON, RARE) for sign, words in verbs.items() for verb in words}
 RARE_VERBS = frozenset(verb for words in RARE.values() for verb in words)
 RIGHT_WHEN_RARE = 0.5
