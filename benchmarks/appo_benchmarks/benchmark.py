@@ -41,8 +41,8 @@ class Benchmark:
         access: what must be accepted before it can be downloaded; empty where nothing must.
         canary: what its authors ask of those who publish outputs; empty where they ask nothing.
         folders: names of its folder under `--data-dir`, the usual one first.
-        items: number of items of the file that the published figures were measured on; 0 where it was not seen.
-        ids_sha256: `loaders.ids_checksum` of those items; empty where the file was not seen.
+        items: number of items of the public APPO evaluation file, or of the original where that file was not seen.
+        ids_sha256: `loaders.ids_checksum` of the items of that file; empty where it was not seen.
         tools: that a policy with tools may use.
         grader: scores an answer against one gold answer.
         metric: the headline figure.

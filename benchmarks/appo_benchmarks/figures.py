@@ -14,10 +14,10 @@ from typing import NamedTuple, get_args
 
 from appo_agent.analysis.statistics import Interval, bootstrap_interval, pass_at_k, wilson_interval
 from appo_benchmarks.benchmark import Benchmark, Item
-from appo_benchmarks.metrics import majority_score
+from appo_benchmarks.errors import BenchmarkError
+from appo_benchmarks.metrics import ballot, majority_score
 from appo_benchmarks.record import EpisodeRecord, Key
 from appo_benchmarks.scoring import Outcome, Score
-from appo_envs.grading.text import normalise
 
 PASS_AT = (1, 2, 3, 4, 5, 8, 10, 16, 32, 64)
 BOOTSTRAP_SEED = 0
@@ -182,10 +182,18 @@ def figures_of(
         scores: of all episodes, from `score_episodes`.
         judge: its model and the version of its prompt; None without one.
         drop_failed: leave failed and missing episodes out instead of scoring them 0.
+
+    Raises:
+        BenchmarkError: nothing is left to take a mean of.
     """
     kept = [score for score in scores if not (drop_failed and score.outcome in ("failed", "missing"))]
     by_item = {item.id: [score for score in group] for item, group in _grouped(items, kept)}
     by_item = {item: group for item, group in by_item.items() if group}
+    if not by_item:
+        raise BenchmarkError(
+            f"{benchmark.name}: all {len(scores)} episodes failed or are missing, and none is left to take a mean of; "
+            "score them as failures, without --drop-failed"
+        )
     measure = ruler(benchmark, judge is not None)
     means = {item: _mean(map(measure.value, group)) for item, group in by_item.items()}
     ended = Counter(score.outcome for score in scores)
@@ -202,7 +210,7 @@ def figures_of(
         exact=_item_mean(by_item, lambda score: score.exact),
         f1=_item_mean(by_item, lambda score: score.f1),
         pass_at=_pass_at(by_item, samples, measure),
-        majority=_majority(by_item, measure) if samples > 1 else None,
+        majority=_majority(by_item, measure, benchmark.metric == "accuracy") if samples > 1 else None,
         groups=_groups(items, means),
         failures=_failures(scores, records),
         judge=_judge_figures(kept, by_item, *judge) if judge is not None else None,
@@ -246,9 +254,9 @@ def _pass_at(by_item: Mapping[str, Sequence[Score]], samples: int, measure: Rule
     return tuple(found)
 
 
-def _majority(by_item: Mapping[str, Sequence[Score]], measure: Ruler) -> float:
+def _majority(by_item: Mapping[str, Sequence[Score]], measure: Ruler, mathematics: bool) -> float:
     return _mean(
-        majority_score([normalise(score.answer) for score in group], [measure.value(score) for score in group])
+        majority_score([ballot(score.answer, mathematics) for score in group], list(map(measure.value, group)))
         for group in by_item.values()
     )
 
@@ -258,7 +266,8 @@ def _groups(items: Sequence[Item], means: Mapping[str, float]) -> tuple[Group, .
     for kind, name_of in (("level", lambda item: item.level), ("subject", lambda item: item.subject)):
         for name in sorted({name_of(item) for item in items} - {""}):
             values = [means[item.id] for item in items if name_of(item) == name and item.id in means]
-            found.append(Group(kind, name, len(values), _mean(values)))
+            if values:
+                found.append(Group(kind, name, len(values), _mean(values)))
     return tuple(found)
 
 

@@ -88,8 +88,10 @@ def case_key(model: str, case: Case) -> str:
 def read_word(reply: str) -> Word:
     """The verdict in a reply.
 
-    Every line that begins with "Verdict:" must agree; without such a line the reply must be the bare word.
+    Thoughts before "</think>" are no part of it. Every line that begins with "Verdict:" must agree; without such a line
+    the reply must be the bare word.
     """
+    reply = reply.rpartition("</think>")[2]
     said = {match.group(1).lower() for match in _VERDICT.finditer(reply)}
     if not said and (bare := _BARE.fullmatch(reply)):
         said = {bare.group(1).lower()}

@@ -9,12 +9,37 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from appo_envs.grading.mathematics import plain_number
+from appo_envs.grading.text import normalise
+
+FORMULA_SIGNS = frozenset("+*/^=<>|\\{}")
+
+
+def ballot(answer: str, mathematics: bool) -> str:
+    """What an answer votes for; equal texts are equal votes, and the empty one is none.
+
+    Numbers of one value are one vote. Formulas are compared without white space, other texts as `normalise` leaves
+    them: it drops signs, without which -5 would be 5, and x + 1 would be x - 1.
+
+    Args:
+        answer: of the model.
+        mathematics: whether every answer is a formula.
+    """
+    bare = answer.strip().strip("$").strip()
+    number = plain_number(bare)
+    if number is not None:
+        return str(number)
+    squeezed = "".join(bare.split())
+    if mathematics or FORMULA_SIGNS & set(bare):
+        return squeezed
+    return normalise(bare) or squeezed
+
 
 def majority_score(answers: Sequence[str], scores: Sequence[float]) -> float:
     """Expected score of the most frequent answer, ties broken at random.
 
     Args:
-        answers: of the samples, normalised so that equal answers are equal texts; "" is no answer and gets no vote.
+        answers: of the samples, from `ballot`; "" is no answer and gets no vote.
         scores: of the samples, in [0, 1]; the samples of one answer count with their mean.
 
     Returns:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
 from appo_benchmarks.benchmark import Published
+from appo_benchmarks.errors import BenchmarkError
 from appo_benchmarks.figures import BenchmarkFigures, figures_of
-from appo_benchmarks.judge import PROMPT, PROMPT_VERSION, read_verdicts
+from appo_benchmarks.judge import PROMPT, PROMPT_VERSION, Verdict, read_verdicts
 from appo_benchmarks.output_file import read_records
 from appo_benchmarks.record import EpisodeRecord, to_line
 from appo_benchmarks.registry import benchmark_of
@@ -61,13 +62,16 @@ def evidence_of(
     """Score one benchmark of a run from its raw outputs.
 
     Raises:
-        BenchmarkError: a file is missing or damaged, or its episodes are not those that were asked for.
+        BenchmarkError: a file is missing or damaged, its episodes are not those that were asked for, or the judge has
+            judged none of its answers.
     """
     benchmark, items = benchmark_of(source.benchmark), folder.items(source.benchmark)
     records = read_records(folder.outputs(source.benchmark))
     verdicts = read_verdicts(folder.verdicts(source.benchmark))
     scores = score_episodes(benchmark, items, samples, records, verdicts, judge or None)
-    judged = (judge, PROMPT_VERSION) if judge else None
+    judged = (judge, PROMPT_VERSION) if judge and benchmark.metric == "judge" else None
+    if judged:
+        _check_judged(benchmark.title, judge, scores, verdicts.values())
     figures = figures_of(benchmark, items, samples, records, scores, judged, drop_failed)
     return Evidence(source, records, scores, figures)
 
@@ -155,9 +159,23 @@ def notes(report: Report) -> list[tuple[str, list[str]]]:
 
 
 def unfinished(report: Report) -> str:
-    """A sentence on episodes that were not played yet; empty where there are none."""
+    """A sentence on what was not played or judged yet; empty where there is nothing."""
     missing = sum(count.number for figures in report.figures for count in figures.outcomes if count.name == "missing")
-    return f"Unfinished: {missing} episodes were not played yet." if missing else ""
+    open_cases = sum(figures.judge.not_judged for figures in report.figures if figures.judge is not None)
+    told = [f"{missing} episodes were not played yet"] if missing else []
+    told += [f"{open_cases} answers were not judged yet"] if open_cases else []
+    return f"Unfinished: {' and '.join(told)}." if told else ""
+
+
+def _check_judged(title: str, judge: str, scores: Sequence[Score], verdicts: Iterable[Verdict]) -> None:
+    answered = [score for score in scores if score.outcome == "answered"]
+    if not answered or any(score.verdict is not None for score in answered):
+        return
+    others = sorted({verdict.model for verdict in verdicts})
+    raise BenchmarkError(
+        f"{title}: {judge!r} has judged none of {len(answered)} answers with prompt version {PROMPT_VERSION}; there "
+        f"are verdicts of {', '.join(map(repr, others)) or 'nobody'}; give --judge, the address of its endpoint"
+    )
 
 
 def _headlines(report: Report) -> list[str]:
@@ -199,7 +217,8 @@ def _details(figures: BenchmarkFigures) -> list[str]:
         )
         lines += [f"judge and exact match differ on {key}" for key in judge.disagreements]
     lines += [f"{one.kind} {one.name}: {_percent(one.value)} of {one.items} items" for one in figures.groups]
-    lines += [f"failed: {failure}" for failure in figures.failures]
+    # What an endpoint says may have lines of its own.
+    lines += [f"failed: {' '.join(failure.split())}" for failure in figures.failures]
     return lines
 
 
@@ -207,10 +226,12 @@ def _data_note(source: DataSource) -> list[str]:
     benchmark = benchmark_of(source.benchmark)
     if not benchmark.ids_sha256:
         known = "no checksum is known for this benchmark"
-    elif source.ids_sha256 == benchmark.ids_sha256:
-        known = "the items that the published figures were measured on"
+    elif source.ids_sha256 != benchmark.ids_sha256:
+        known = "other items than those of the public APPO evaluation files"
+    elif source.items < benchmark.items:
+        known = f"the first {source.items} of the {benchmark.items} items of the public APPO evaluation files"
     else:
-        known = "not the items that the published figures were measured on"
+        known = "the items of the public APPO evaluation files"
     left = f", {source.left_out} items with images left out" if source.left_out else ""
     revision = f", revision {source.revision} of {benchmark.hub}" if source.revision else ""
     canary = [benchmark.canary] if benchmark.canary else []

@@ -6,10 +6,11 @@ Owns the layout and its version. A folder holds `run.json`, and for each benchma
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,6 +35,7 @@ class DataSource:
         left_out: rows of the file that need an image.
         system_prompt: what the model is told before each question.
         revision: commit of the data set on the hub; empty for a file that was not fetched.
+        items_sha256: of the items that are asked, with their answers, as `items.jsonl` holds them.
     """
 
     benchmark: str
@@ -43,6 +45,7 @@ class DataSource:
     left_out: int
     system_prompt: str
     revision: str = ""
+    items_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class ResultFolder:
         """Make the folder, or check that the run in it was asked for the same.
 
         Raises:
-            BenchmarkError: another run is in it; the message names the first difference.
+            BenchmarkError: another run is in it, and the message names the first difference; or it cannot be written.
         """
         if (self.path / "run.json").is_file():
             _check_same(self.info(), info, self.path)
@@ -104,8 +107,7 @@ class ResultFolder:
         for source in info.sources:
             folder = self.path / source.benchmark
             folder.mkdir(parents=True, exist_ok=True)
-            lines = [json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items[source.benchmark]]
-            _replace(folder / "items.jsonl", "".join(lines))
+            _replace(folder / "items.jsonl", _written(items[source.benchmark]))
         # Written last: a folder without it has not begun.
         _replace(self.path / "run.json", json.dumps({"format": FORMAT, **asdict(info)}, indent=2) + "\n")
 
@@ -149,6 +151,11 @@ class ResultFolder:
         return self.path / name
 
 
+def items_checksum(items: Iterable[Item]) -> str:
+    """SHA-256 of the items in order, with their answers."""
+    return hashlib.sha256(_written(items).encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def installed_versions() -> tuple[str, ...]:
     """Python and the packages that figures depend on."""
     found = [f"python {platform.python_version()}"]
@@ -170,10 +177,17 @@ def _check_same(old: RunInfo, new: RunInfo, path: Path) -> None:
             )
 
 
+def _written(items: Iterable[Item]) -> str:
+    return "".join([json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items])
+
+
 def _replace(path: Path, text: str) -> None:
     draft = path.with_name(path.name + ".draft")
-    with draft.open("w", encoding="utf-8", errors="surrogatepass") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("w", encoding="utf-8", errors="surrogatepass") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise BenchmarkError(f"{path} cannot be written: {error}") from error

@@ -23,7 +23,7 @@ from appo_benchmarks.play import Player, PlaySettings, tasks_of
 from appo_benchmarks.registry import benchmark_of
 from appo_benchmarks.report import JSON_NAME, MARKDOWN_NAME, Report, as_json, as_markdown, make_report
 from appo_benchmarks.report_page import PAGE_NAME, as_html
-from appo_benchmarks.results import DataSource, ResultFolder, RunInfo, installed_versions
+from appo_benchmarks.results import DataSource, ResultFolder, RunInfo, installed_versions, items_checksum
 from appo_benchmarks.runner import Progress, run_episodes
 from appo_benchmarks.scoring import judged_case
 from appo_benchmarks.tooling import gateway, needed, page_source, search_backend, tool_makers, tools_of
@@ -197,6 +197,7 @@ def _source(benchmark: Benchmark, loaded: LoadedItems, items: Sequence[Item], pl
         loaded.left_out,
         player.system_prompt,
         loaded.revision,
+        items_checksum(items),
     )
 
 

@@ -1,7 +1,7 @@
 """Every number of a report again, from the raw outputs.
 
-Owns the comparison; the numbers are made by `report.py`. Answers are read from the texts again as well, so that an
-edited answer shows.
+Owns the comparison; the numbers are made by `report.py`. Answers and verdicts are read from the texts again as well, so
+that an edited one shows.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 
 from appo_benchmarks.errors import BenchmarkError
-from appo_benchmarks.loaders import ids_checksum
+from appo_benchmarks.judge import read_verdicts, read_word
 from appo_benchmarks.methods import method_of
 from appo_benchmarks.output_file import read_records
 from appo_benchmarks.record import EpisodeRecord
 from appo_benchmarks.registry import benchmark_of
-from appo_benchmarks.report import JSON_NAME, as_json, make_report
-from appo_benchmarks.results import FORMAT, ResultFolder
+from appo_benchmarks.report import JSON_NAME, MARKDOWN_NAME, as_json, as_markdown, make_report
+from appo_benchmarks.report_page import PAGE_NAME, as_html
+from appo_benchmarks.results import FORMAT, ResultFolder, items_checksum
 from appo_benchmarks.tooling import tools_of
 from appo_envs.dialects.base import Dialect
 
@@ -40,8 +41,26 @@ def verify(folder: ResultFolder) -> tuple[str, ...]:
         raise BenchmarkError(f"{path} is no report: {error}") from error
     if found != FORMAT:
         raise BenchmarkError(f"{path} has format {found}, this version reads {FORMAT}")
-    again = json.loads(as_json(make_report(folder, judge, drop_failed)))
-    return (*_differences(written, again, "report"), *_answers(folder), *_items(folder))
+    report = make_report(folder, judge, drop_failed)
+    again = json.loads(as_json(report))
+    pages = {MARKDOWN_NAME: as_markdown(report), PAGE_NAME: as_html(report)}
+    return (
+        *_differences(written, again, "report"),
+        *[
+            f"{name} is not the report of these outputs"
+            for name, text in pages.items()
+            if not _says(folder, name, text)
+        ],
+        *_answers(folder),
+        *_verdicts(folder),
+        *_items(folder),
+    )
+
+
+def _says(folder: ResultFolder, name: str, text: str) -> bool:
+    path = folder.path / name
+    # A page that somebody removed says nothing wrong.
+    return not path.is_file() or path.read_bytes() == text.encode("utf-8", "surrogatepass")
 
 
 def _differences(written: object, again: object, where: str) -> list[str]:
@@ -62,9 +81,13 @@ def _answers(folder: ResultFolder) -> list[str]:
         dialect = method.dialect(tools_of(benchmark_of(source.benchmark), method, bool(info.visit), info.tools))
         for record in read_records(folder.outputs(source.benchmark)):
             expected = _answer(record, dialect)
+            where = f"{record.item}#{record.sample}"
             if record.answer != expected:
-                said = f"the answer is {record.answer!r:.100}, its text says {expected!r:.100}"
-                found.append(f"{record.item}#{record.sample}: {said}")
+                found.append(f"{where}: the answer is {record.answer!r:.100}, its text says {expected!r:.100}")
+            if not record.error and record.format_ok != _format_ok(record, dialect):
+                found.append(
+                    f"{where}: the format is called {'right' if record.format_ok else 'wrong'}, its text is not"
+                )
     return found
 
 
@@ -75,13 +98,29 @@ def _answer(record: EpisodeRecord, dialect: Dialect) -> str | None:
     return dialect.parse(record.turns[-1].action).answer
 
 
-def _items(folder: ResultFolder) -> list[str]:
-    info = folder.info()
+def _format_ok(record: EpisodeRecord, dialect: Dialect) -> bool:
+    sound = not any(dialect.parse(turn.action).problems for turn in record.turns)
+    return sound and _answer(record, dialect) is not None
+
+
+def _verdicts(folder: ResultFolder) -> list[str]:
     found = []
-    for source in info.sources:
+    for source in folder.info().sources:
+        for verdict in read_verdicts(folder.verdicts(source.benchmark)).values():
+            word = read_word(verdict.reply)
+            if verdict.word != word:
+                found.append(
+                    f"{source.benchmark}: a verdict is {verdict.word!r}, its reply says {word!r}: {verdict.key}"
+                )
+    return found
+
+
+def _items(folder: ResultFolder) -> list[str]:
+    found = []
+    for source in folder.info().sources:
         items = folder.items(source.benchmark)
         if len(items) != source.items:
             found.append(f"{source.benchmark}: run.json says {source.items} items, items.jsonl has {len(items)}")
-        elif not info.limit and ids_checksum(items) != source.ids_sha256:
-            found.append(f"{source.benchmark}: items.jsonl holds other questions than run.json says")
+        elif items_checksum(items) != source.items_sha256:
+            found.append(f"{source.benchmark}: items.jsonl holds other questions or answers than run.json says")
     return found

@@ -80,7 +80,7 @@ def test_a_run_is_reported_judged_and_verified(
     assert judged["metric"] == "judge (strict)" and judged["headline"] == 0.75 and judged["judge"]["agreement"] == 1.0
     markdown = (out / "report.md").read_text()
     assert "| GSM8K | accuracy | 30.0% | 10.8% to 60.3% |" in markdown and "Judge whether an answer" in markdown
-    assert "93.2" in markdown and "not the items that the published figures were measured on" in markdown
+    assert "93.2" in markdown and "other items than those of the public APPO evaluation files" in markdown
     page = (out / "report.html").read_text()
     assert all(
         word in page for word in ("<svg", "93.2%", "Judge whether", "temperature", "outputs sha256", "math-verify")
