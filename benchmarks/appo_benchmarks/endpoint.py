@@ -19,6 +19,7 @@ from appo_benchmarks.errors import BenchmarkError, EndpointDown
 
 T = TypeVar("T")
 RETRIED = (408, 409, 429, 500, 502, 503, 504)
+BUSY = (429, 503)
 FATAL = (401, 403, 404, 405)
 
 
@@ -44,7 +45,8 @@ class Patience:
 
     Attributes:
         seconds: for one answer, above 0.
-        attempts: tries of one request, at least 1.
+        attempts: tries of one request, at least 1; those that a busy endpoint turns away while it answers others do not
+            count.
         pause: seconds before the second try, doubled before each later one, at least 0.
         longest_pause: seconds; a server that asks for more in Retry-After gets this.
     """
@@ -61,6 +63,22 @@ class Patience:
 
 class RequestRefused(BenchmarkError):
     """The endpoint works, but not for this request: a prompt that is too long, or nonsense time after time."""
+
+
+class _Trouble(NamedTuple):
+    """Why an attempt led to nothing.
+
+    Attributes:
+        problem: in words.
+        is_nonsense: there was an answer, but no completion.
+        is_busy: the endpoint asks to come again.
+        retry_after: seconds that it asks to wait.
+    """
+
+    problem: str
+    is_nonsense: bool = False
+    is_busy: bool = False
+    retry_after: float = 0.0
 
 
 class Endpoint:
@@ -87,7 +105,9 @@ class Endpoint:
         self._path = parts.path.rstrip("/")
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         self._patience = patience or Patience()
-        self._local = threading.local()
+        self._local, self._lock = threading.local(), threading.Lock()
+        # Requests of all threads that were answered.
+        self._answered = 0
         self.url = url
         self.model = model or self._first_model()
 
@@ -127,33 +147,48 @@ class Endpoint:
         return self._patiently("GET", "/models", None, _model)
 
     def _patiently(self, verb: str, path: str, body: bytes | None, read: Callable[[dict[str, Any]], T]) -> T:
-        pause, problem, down = self._patience.pause, "", False
-        for attempt in range(self._patience.attempts):
-            if attempt:
-                time.sleep(min(pause, self._patience.longest_pause))
-                pause *= 2
-            try:
-                status, retry_after, content = self._request(verb, path, body)
-            except (OSError, http.client.HTTPException) as error:
-                problem, down = f"{type(error).__name__}: {error}", True
-                continue
-            shown = content[:300].decode("utf-8", "replace")
-            if status in FATAL:
-                raise EndpointDown(f"{self.url}{path} answers {status}: {shown}; check address, model and key")
-            if status in RETRIED:
-                problem, down = f"{status}: {shown}", True
-                pause = max(pause, retry_after)
-                continue
-            if status != 200:
-                raise RequestRefused(f"the endpoint answers {status}: {shown}")
-            try:
-                return read(json.loads(content))
-            except (ValueError, KeyError, IndexError, TypeError) as error:
-                problem, down = f"expected a completion, got {shown!r} ({type(error).__name__}: {error})", False
+        left, pause, answered = self._patience.attempts, self._patience.pause, self._answered
+        while True:
+            found = self._attempt(verb, path, body, read)
+            if not isinstance(found, _Trouble):
+                with self._lock:
+                    self._answered += 1
+                return found
+            others = self._answered != answered
+            # A limit on rates lets others through, and this request sooner or later.
+            left -= not (found.is_busy and others)
+            if not left:
+                raise self._given_up(path, found, others)
+            answered = self._answered
+            time.sleep(min(max(pause, found.retry_after), self._patience.longest_pause))
+            pause *= 2
+
+    def _attempt(self, verb: str, path: str, body: bytes | None, read: Callable[[dict[str, Any]], T]) -> T | _Trouble:
+        try:
+            status, retry_after, content = self._request(verb, path, body)
+        except (OSError, http.client.HTTPException) as error:
+            return _Trouble(f"{type(error).__name__}: {error}")
+        shown = content[:300].decode("utf-8", "replace")
+        if status in FATAL:
+            raise EndpointDown(f"{self.url}{path} answers {status}: {shown}; check address, model and key")
+        if status in RETRIED:
+            return _Trouble(f"{status}: {shown}", is_busy=status in BUSY, retry_after=retry_after)
+        if status != 200:
+            raise RequestRefused(f"the endpoint answers {status}: {shown}")
+        try:
+            return read(json.loads(content))
+        except (ValueError, KeyError, IndexError, TypeError, OverflowError, RecursionError) as error:
+            problem = f"expected a completion, got {shown!r} ({type(error).__name__}: {error})"
+            return _Trouble(problem, is_nonsense=True)
+
+    def _given_up(self, path: str, trouble: _Trouble, others: bool) -> BenchmarkError:
         tried = f"{self._patience.attempts} attempts"
-        if down:
-            raise EndpointDown(f"{self.url}{path} does not answer after {tried}; the last problem: {problem}")
-        raise RequestRefused(f"nonsense in {tried}: {problem}")
+        if trouble.is_nonsense:
+            return RequestRefused(f"nonsense in {tried}: {trouble.problem}")
+        if others:
+            # It is this request that breaks the server, and must not keep the others from being made.
+            return RequestRefused(f"others are answered, this request is not after {tried}: {trouble.problem}")
+        return EndpointDown(f"{self.url}{path} does not answer after {tried}; the last problem: {trouble.problem}")
 
     def _request(self, verb: str, path: str, body: bytes | None) -> tuple[int, float, bytes]:
         idle = getattr(self._local, "connection", None) is not None

@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 from appo_benchmarks.endpoint import Completion, Endpoint, Patience, RequestRefused
@@ -111,3 +112,52 @@ def test_a_connection_that_was_closed_meanwhile_is_opened_again() -> None:
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(BenchmarkError):
         Endpoint(url, "m")
+
+
+def test_numbers_that_are_none_are_nonsense_too() -> None:
+    body = b'{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": Infinity}}'
+    with (
+        serving(lambda asked: Reply(200, body)) as server,
+        pytest.raises(RequestRefused, match="nonsense in 3 attempts"),
+    ):
+        ask(server.url)
+    deep = b'{"choices": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    with (
+        serving(lambda asked: Reply(200, deep)) as server,
+        pytest.raises(RequestRefused, match="nonsense in 3 attempts"),
+    ):
+        ask(server.url)
+
+
+def one_odd(replies: Callable[[], Reply | str]) -> tuple[list[str], list[str]]:
+    """What an odd request gets while others are answered one after the other: its answers and its errors."""
+    with serving(lambda body: replies() if body["messages"][0]["content"] == "odd" else "fine") as server:
+        endpoint = Endpoint(server.url, "m", patience=Patience(seconds=5, attempts=3, pause=0.05, longest_pause=0.05))
+        answers: list[str] = []
+        errors: list[str] = []
+        over = threading.Event()
+
+        def ask_others() -> None:
+            while not over.is_set():
+                endpoint.complete([{"role": "user", "content": "plain"}], temperature=1, max_tokens=9)
+
+        others = threading.Thread(target=ask_others)
+        others.start()
+        try:
+            answers.append(endpoint.complete([{"role": "user", "content": "odd"}], temperature=1, max_tokens=9).text)
+        except RequestRefused as error:
+            errors.append(str(error))
+        finally:
+            over.set()
+            others.join()
+        return answers, errors
+
+
+def test_a_request_that_alone_breaks_the_server_is_refused_and_does_not_stop_the_others() -> None:
+    answers, (error,) = one_odd(lambda: Reply(500, b"out of memory"))
+    assert not answers and "others are answered, this request is not after 3 attempts: 500: out of memory" in error
+
+
+def test_a_limit_on_rates_is_waited_for_while_it_lets_others_through() -> None:
+    replies = [*[Reply(429, b"slow down")] * 8, said("at last")]
+    assert one_odd(lambda: replies.pop(0)) == (["at last"], [])
