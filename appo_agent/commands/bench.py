@@ -89,6 +89,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--search-cache", type=Path, help="a file that records and replays searches and visits")
     parser.add_argument("--replay", action="store_true", help="ask for no search or visit that is not in that file")
     parser.add_argument("--tools", default="", help="python, search, visit: instead of each benchmark's own")
+    parser.add_argument("--retry-failed", action="store_true", help="play again what the endpoint or a tool failed")
     parser.add_argument("--concurrency", type=int, default=16, help="episodes at once (default: 16)")
     parser.add_argument("--temperature", type=float, default=0.6, help="of sampling (default: 0.6)")
     parser.add_argument("--max-tokens", type=int, default=4096, help="of a turn (default: 4096)")
@@ -128,6 +129,7 @@ def _run(options: argparse.Namespace) -> int:
         samples=options.samples,
         limit=options.limit,
         concurrency=options.concurrency,
+        retry_failed=options.retry_failed,
         model_name=options.model_name,
         key=os.environ.get(options.key_variable, ""),
         sampler=options.sampler,

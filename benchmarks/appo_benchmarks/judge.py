@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from appo_benchmarks.endpoint import Completion, RequestRefused
 from appo_benchmarks.errors import BenchmarkError
+from appo_benchmarks.output_file import LineFile, whole_lines
 
 PROMPT_VERSION = "1"
 PROMPT = """\
@@ -101,14 +101,13 @@ def read_word(reply: str) -> Word:
 
 
 def read_verdicts(path: Path) -> dict[str, Verdict]:
-    """Stored verdicts by key, the later of two; a last line that was cut off in the middle is none.
+    """Stored verdicts by key, the later of two.
 
     Raises:
         BenchmarkError: a line is damaged.
     """
     found: dict[str, Verdict] = {}
-    lines = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(whole_lines(path), 1):
         try:
             verdict = Verdict(**json.loads(line))
         except (ValueError, TypeError) as error:
@@ -134,19 +133,17 @@ def judge_all(
 
     Raises:
         EndpointDown: the judge answers no request; verdicts so far are stored.
+        BenchmarkError: the file is damaged, written by another process, or cannot be written.
     """
-    stored = read_verdicts(path)
     wanted = {case_key(endpoint.model, case): case for case in cases}
-    asked = {key: case for key, case in wanted.items() if rejudge or key not in stored}
-    _drop_torn_line(path)
-    lock = threading.Lock()
-    with path.open("ab") as file, ThreadPoolExecutor(concurrency) as pool:
+    with LineFile(path) as file, ThreadPoolExecutor(concurrency) as pool:
+        # Only under the file's lock is what is stored certain.
+        stored = read_verdicts(path)
+        asked = {key: case for key, case in wanted.items() if rejudge or key not in stored}
 
         def judge(key: str) -> Verdict:
             verdict = _judged(key, asked[key], endpoint)
-            with lock:
-                file.write(json.dumps(asdict(verdict)).encode() + b"\n")
-                file.flush()
+            file.append(json.dumps(asdict(verdict)) + "\n")
             return verdict
 
         futures = [pool.submit(judge, key) for key in asked]
@@ -171,10 +168,3 @@ def _judged(key: str, case: Case, endpoint: Answers) -> Verdict:
 
 def _listed(golds: Sequence[str]) -> str:
     return json.dumps(list(golds), ensure_ascii=False)
-
-
-def _drop_torn_line(path: Path) -> None:
-    content = path.read_bytes() if path.is_file() else b""
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        path.write_bytes(content[:whole])

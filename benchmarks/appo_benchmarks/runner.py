@@ -14,8 +14,8 @@ from typing import NamedTuple, Protocol
 
 from appo_benchmarks.benchmark import Item
 from appo_benchmarks.errors import BenchmarkError
-from appo_benchmarks.output_file import OutputFile, read_records
-from appo_benchmarks.record import EpisodeRecord, Key
+from appo_benchmarks.output_file import LineFile, read_records
+from appo_benchmarks.record import EpisodeRecord, Key, to_line
 
 REPORT_SECONDS = 5.0
 
@@ -50,21 +50,28 @@ class Progress(NamedTuple):
     seconds: float
 
 
-def pending(items: Sequence[Item], samples: int, path: Path) -> list[Key]:
+def pending(items: Sequence[Item], samples: int, path: Path, retry_failed: bool = False) -> list[Key]:
     """The episodes that are not on disk, in order.
+
+    Args:
+        items: that are asked.
+        samples: of each.
+        path: of the outputs.
+        retry_failed: also those on disk that the endpoint or a tool failed.
 
     Raises:
         BenchmarkError: the file holds an episode that was not asked for, or is damaged.
     """
     wanted = [Key(item.id, sample) for item in items for sample in range(samples)]
-    done = {record.key for record in read_records(path)}
-    strangers = done.difference(wanted)
+    records = read_records(path)
+    strangers = {record.key for record in records}.difference(wanted)
     if strangers:
         first = min(strangers)
         raise BenchmarkError(
             f"{path} holds {len(strangers)} episodes that this run does not ask for, such as sample {first.sample} of "
             f"{first.item}; give another --out"
         )
+    done = {record.key for record in records if not (retry_failed and record.error)}
     return [key for key in wanted if key not in done]
 
 
@@ -75,8 +82,18 @@ def run_episodes(
     make_player: Callable[[], PlaysEpisodes],
     concurrency: int,
     show: Callable[[Progress], None] = lambda progress: None,
+    retry_failed: bool = False,
 ) -> int:
     """Play what is pending, many episodes at once, and record it.
+
+    Args:
+        items: that are asked, in order.
+        samples: of each, at least 1.
+        path: of the outputs.
+        make_player: called once by each worker.
+        concurrency: episodes at once, at least 1.
+        show: told how far the run is.
+        retry_failed: play episodes again that the endpoint or a tool failed.
 
     Returns:
         The number of episodes that were played.
@@ -87,11 +104,10 @@ def run_episodes(
     """
     if concurrency < 1 or samples < 1:
         raise ValueError(f"concurrency and samples must be at least 1, got {concurrency} and {samples}")
-    path.parent.mkdir(parents=True, exist_ok=True)
     by_id = {item.id: item for item in items}
-    with OutputFile(path) as outputs:
+    with LineFile(path) as outputs:
         # Only under the file's lock is what is pending certain.
-        keys = pending(items, samples, path)
+        keys = pending(items, samples, path, retry_failed)
         crew = _Crew(iter(keys), len(keys), len(items) * samples, outputs, by_id)
         crew.work(make_player, min(concurrency, len(keys)), show)
     return len(keys)
@@ -100,7 +116,7 @@ def run_episodes(
 class _Crew:
     """The workers of one benchmark and what they share."""
 
-    def __init__(self, keys: Iterator[Key], left: int, total: int, outputs: OutputFile, items: dict[str, Item]) -> None:
+    def __init__(self, keys: Iterator[Key], left: int, total: int, outputs: LineFile, items: dict[str, Item]) -> None:
         self._keys, self._left, self._total, self._outputs, self._items = keys, left, total, outputs, items
         self._lock = threading.Lock()
         self._played, self._failed, self._tokens = 0, 0, 0
@@ -146,7 +162,7 @@ class _Crew:
             self._stop.set()
 
     def _finish(self, record: EpisodeRecord) -> None:
-        self._outputs.append(record)
+        self._outputs.append(to_line(record))
         with self._lock:
             self._played += 1
             self._failed += bool(record.error)

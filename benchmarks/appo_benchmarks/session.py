@@ -47,6 +47,7 @@ class RunRequest:
         samples: of each item, at least 1.
         limit: on the items of each benchmark; 0 for none.
         concurrency: episodes at once, at least 1.
+        retry_failed: play episodes again that the endpoint or a tool failed.
         model_name: as the endpoint names the model; None for its first.
         key: for the endpoint; never stored.
         sampler: of a local policy.
@@ -66,6 +67,7 @@ class RunRequest:
     samples: int = 1
     limit: int = 0
     concurrency: int = 16
+    retry_failed: bool = False
     model_name: str | None = None
     key: str = ""
     sampler: str = "auto"
@@ -139,6 +141,7 @@ def run(request: RunRequest) -> ResultFolder:
                 lambda benchmark=benchmark: player(benchmark),
                 request.concurrency,
                 lambda progress, name=benchmark.name: _show(name, progress),
+                request.retry_failed,
             )
     return folder
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from appo_benchmarks.benchmark import Item
 from appo_benchmarks.endpoint import Endpoint
 from appo_benchmarks.methods import method_of
-from appo_benchmarks.output_file import OutputFile
+from appo_benchmarks.output_file import LineFile
 from appo_benchmarks.play import Player, PlaySettings, tasks_of
-from appo_benchmarks.record import EpisodeRecord, TurnRecord
+from appo_benchmarks.record import EpisodeRecord, TurnRecord, to_line
 from appo_benchmarks.registry import benchmark_of
 from appo_benchmarks.runner import pending, run_episodes
 from row import Row
@@ -108,11 +108,11 @@ def _resume() -> float:
     turns = tuple([TurnRecord("thought " * 200, "result " * 100, "stop", 500, 200, 1) for _ in range(4)])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "outputs.jsonl"
-        with OutputFile(path) as outputs:
+        with LineFile(path) as outputs:
             for item in items:
-                outputs.append(EpisodeRecord(item.id, 0, turns, "42", True, False, "", 1.0))
+                outputs.append(to_line(EpisodeRecord(item.id, 0, turns, "42", True, False, "", 1.0)))
         start = time.perf_counter()
-        with OutputFile(path):
+        with LineFile(path):
             left = pending(items, 1, path)
         if left:
             raise RuntimeError(f"{len(left)} episodes were forgotten")

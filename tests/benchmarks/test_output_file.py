@@ -2,12 +2,16 @@
 
 import errno
 import os
+import subprocess
+import sys
+import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from appo_benchmarks.errors import BenchmarkError
-from appo_benchmarks.output_file import OutputFile, read_records
+from appo_benchmarks.output_file import LineFile, read_records
 from appo_benchmarks.record import EpisodeRecord, TurnRecord, from_line, to_line
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,16 +47,16 @@ def test_what_was_appended_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "outputs.jsonl"
     records = [record("a"), record("a", 1), record("b")]
     for part in (records[:2], records[2:]):
-        with OutputFile(path) as outputs:
+        with LineFile(path) as outputs:
             for one in part:
-                outputs.append(one)
+                outputs.append(to_line(one))
     assert list(read_records(path)) == records
 
 
 def test_a_record_is_on_disk_before_the_file_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "outputs.jsonl"
-    with OutputFile(path) as outputs:
-        outputs.append(record("a"))
+    with LineFile(path) as outputs:
+        outputs.append(to_line(record("a")))
         for _ in range(500):
             if read_records(path):
                 break
@@ -66,8 +70,8 @@ def test_a_line_that_was_cut_off_is_removed_and_the_rest_kept(tmp_path: Path) ->
     for cut in (1, len(torn) // 2, len(torn) - 1):
         path.write_text(whole + torn[:cut])
         assert read_records(path) == (record("a"),)
-        with OutputFile(path) as outputs:
-            outputs.append(record("c"))
+        with LineFile(path) as outputs:
+            outputs.append(to_line(record("c")))
         assert read_records(path) == (record("a"), record("c"))
 
 
@@ -85,11 +89,21 @@ def test_an_episode_that_is_there_twice_is_an_error(tmp_path: Path) -> None:
         read_records(path)
 
 
+def test_an_episode_that_failed_gives_way_to_a_later_try(tmp_path: Path) -> None:
+    path = tmp_path / "outputs.jsonl"
+    failed, tried = replace(record("a"), error="RequestRefused: 500"), record("a")
+    path.write_text(to_line(failed) + to_line(record("b")) + to_line(failed) + to_line(tried))
+    assert read_records(path) == (tried, record("b"))
+    path.write_text(path.read_text() + to_line(failed))
+    with pytest.raises(BenchmarkError, match=r":5: sample 0 of a is on line 4 already"):
+        read_records(path)
+
+
 def test_two_processes_cannot_write_one_file(tmp_path: Path) -> None:
     path = tmp_path / "outputs.jsonl"
-    with OutputFile(path), pytest.raises(BenchmarkError, match="being written by another process"):
-        OutputFile(path)
-    with OutputFile(path):
+    with LineFile(path), pytest.raises(BenchmarkError, match="being written by another process"):
+        LineFile(path)
+    with LineFile(path):
         pass
 
 
@@ -98,7 +112,45 @@ def test_a_disk_that_is_full_is_an_error_and_not_silence(tmp_path: Path, monkeyp
         raise OSError(errno.ENOSPC, "no space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    outputs = OutputFile(tmp_path / "outputs.jsonl")
-    outputs.append(record())
+    outputs = LineFile(tmp_path / "outputs.jsonl")
+    outputs.append(to_line(record()))
     with pytest.raises(BenchmarkError, match="cannot write"):
         outputs.close()
+
+
+def test_a_disk_that_fills_up_keeps_what_was_written_and_says_so(tmp_path: Path) -> None:
+    """In a process that may write files of 2,000 bytes only, which the system refuses as it does on a full disk."""
+    path = tmp_path / "outputs.jsonl"
+    code = """
+        import resource, sys
+        from pathlib import Path
+        from appo_benchmarks.errors import BenchmarkError
+        from appo_benchmarks.output_file import LineFile
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+        try:
+            with LineFile(Path(sys.argv[1])) as file:
+                for line in sys.stdin:
+                    file.append(line)
+        except BenchmarkError as error:
+            print(error)
+    """
+    records = [record("a", sample) for sample in range(50)]
+    command = [sys.executable, "-c", textwrap.dedent(code), str(path)]
+    lines = "".join(map(to_line, records))
+    found = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=60)
+    assert "cannot write: [Errno 27]" in found.stdout and found.stderr == ""
+    kept = read_records(path)
+    assert 0 <= len(kept) < 50 and list(kept) == records[: len(kept)]
+    # With room again the run goes on behind what is whole.
+    with LineFile(path) as file:
+        for one in records[len(kept) :]:
+            file.append(to_line(one))
+    assert list(read_records(path)) == records
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BenchmarkError, match="outputs.jsonl cannot be opened"):
+        LineFile(tmp_path / "file" / "outputs.jsonl")
+    with pytest.raises(BenchmarkError, match="cannot be read"):
+        read_records(tmp_path)

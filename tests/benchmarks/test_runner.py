@@ -55,6 +55,18 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert sorted(begun) == sorted([Key(item.id, sample) for item in ITEMS for sample in (0, 1)] + [Key("item/7", 1)])
 
 
+def test_failed_episodes_are_played_again_only_when_that_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "o.jsonl"
+    failed = EpisodeRecord("item/3", 0, (), None, True, False, "EnvError: no search", 0.0)
+    path.write_text(to_line(failed))
+    begun: list[Key] = []
+    run_episodes(ITEMS, 1, path, lambda: Scripted(begun), 4)
+    assert len(begun) == 19 and [one for one in read_records(path) if one.error] == [failed]
+    assert run_episodes(ITEMS, 1, path, lambda: Scripted(begun), 4, retry_failed=True) == 1
+    assert begun[19:] == [failed.key] and not [one for one in read_records(path) if one.error]
+    assert len(read_records(path)) == 20 and not pending(ITEMS, 1, path, retry_failed=True)
+
+
 def test_players_are_closed_also_after_a_failure(tmp_path: Path) -> None:
     players: list[Scripted] = []
 
