@@ -143,6 +143,14 @@ def _names(written: str) -> tuple[str, ...]:
     return tuple(filter(None, map(str.strip, written.split(","))))
 
 
+def _prices(written: str) -> tuple[float, float]:
+    try:
+        prompt, completion = map(float, written.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected two numbers, as in 0.15,0.60, got {written!r}") from error
+    return prompt, completion
+
+
 def _add_judge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--judge", metavar="URL", help="endpoint of a judge, asked for answers without a verdict")
     parser.add_argument("--judge-model", default="", help="whose verdicts count (default: the first of the endpoint)")
@@ -152,6 +160,7 @@ def _add_judge(parser: argparse.ArgumentParser) -> None:
         default=JUDGE_KEY_VARIABLE,
         help=f"variable with the judge's key (default: {JUDGE_KEY_VARIABLE})",
     )
+    parser.add_argument("--prices", type=_prices, help="of a million tokens read and written, as in 0.15,0.60")
     parser.add_argument("--drop-failed", action="store_true", help="leave failed and missing episodes out of means")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
@@ -164,7 +173,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
 
 def _judge_and_report(options: argparse.Namespace, path: Path) -> int:
     from appo_benchmarks.endpoint import Endpoint
-    from appo_benchmarks.report import as_json, as_markdown
+    from appo_benchmarks.report import Prices, as_json, as_markdown
     from appo_benchmarks.results import ResultFolder
     from appo_benchmarks.session import judge_run, write_report
 
@@ -176,7 +185,7 @@ def _judge_and_report(options: argparse.Namespace, path: Path) -> int:
         endpoint = Endpoint(options.judge, options.judge_model or None, key)
         judge_run(folder, endpoint, rejudge=options.rejudge)
         judge = endpoint.model
-    report = write_report(folder, judge, options.drop_failed)
+    report = write_report(folder, judge, options.drop_failed, options.prices and Prices(*options.prices))
     print(as_json(report) if options.json else as_markdown(report), end="")
     return 0
 

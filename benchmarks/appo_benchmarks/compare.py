@@ -35,6 +35,8 @@ class Comparison:
         p: of the paired permutation test.
         p_holm: `p` adjusted for all benchmarks that are compared.
         mcnemar: where each item has one sample, and it is right or wrong; otherwise None.
+        failed_a: failed and missing episodes of the first, which count as 0.
+        failed_b: likewise.
     """
 
     benchmark: str
@@ -47,11 +49,14 @@ class Comparison:
     p: float
     p_holm: float
     mcnemar: McNemar | None
+    failed_a: int
+    failed_b: int
 
 
 class _Side(NamedTuple):
     means: Mapping[str, float]
     samples: int
+    failed: int
 
 
 def compare_runs(a: ResultFolder, b: ResultFolder, judge: str = "", seed: int = 0) -> tuple[Comparison, ...]:
@@ -78,13 +83,15 @@ def compare_runs(a: ResultFolder, b: ResultFolder, judge: str = "", seed: int = 
 
 def table(comparisons: Sequence[Comparison]) -> str:
     """The comparisons in Markdown."""
-    lines = ["| benchmark | metric | items | A | B | B - A | 95% interval | p | p (Holm) | only A / only B right (p) |"]
-    lines += ["|---|---|---|---|---|---|---|---|---|---|"]
+    heads = ("benchmark", "metric", "items", "A", "B", "B - A", "95% interval", "p", "p (Holm)")
+    heads = (*heads, "only A / only B right (p)", "failed or missing A / B")
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for one in comparisons:
         interval = "" if one.interval is None else f"{one.interval.low:+.1%} to {one.interval.high:+.1%}"
         pairs = "" if one.mcnemar is None else f"{one.mcnemar.only_a} / {one.mcnemar.only_b} ({one.mcnemar.p:.3g})"
         cells = (one.benchmark, one.metric, str(one.items), f"{one.a:.1%}", f"{one.b:.1%}", f"{one.difference:+.1%}")
-        lines.append("| " + " | ".join((*cells, interval, f"{one.p:.3g}", f"{one.p_holm:.3g}", pairs)) + " |")
+        cells = (*cells, interval, f"{one.p:.3g}", f"{one.p_holm:.3g}", pairs, f"{one.failed_a} / {one.failed_b}")
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -109,6 +116,8 @@ def _compared(name: str, a: ResultFolder, b: ResultFolder, judge: str, seed: int
         p,
         p,
         mcnemar(*pairs) if binary else None,
+        first.failed,
+        second.failed,
     )
 
 
@@ -116,6 +125,8 @@ def _side(name: str, folder: ResultFolder, judge: str, measure: Ruler) -> _Side:
     info = folder.info()
     source = next(source for source in info.sources if source.benchmark == name)
     scores: dict[str, list[Score]] = {}
-    for score in evidence_of(folder, source, info.samples, judge).scores:
+    evidence = evidence_of(folder, source, info.samples, judge)
+    for score in evidence.scores:
         scores.setdefault(score.item, []).append(score)
-    return _Side({key: sum(map(measure.value, group)) / len(group) for key, group in scores.items()}, info.samples)
+    means = {key: sum(map(measure.value, group)) / len(group) for key, group in scores.items()}
+    return _Side(means, info.samples, len(evidence.figures.failures))

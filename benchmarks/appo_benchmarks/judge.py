@@ -57,12 +57,16 @@ class Verdict:
         model: that judged.
         word: how the reply is read; "neither" where it says neither word, or both.
         reply: of the judge; empty where it refused the request.
+        prompt_tokens: as the judge's endpoint counts; 0 where it does not.
+        completion_tokens: likewise.
     """
 
     key: str
     model: str
     word: Word
     reply: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
 
 
 class Answers(Protocol):
@@ -160,10 +164,11 @@ def _judged(key: str, case: Case, endpoint: Answers) -> Verdict:
         # Greedy in effect; `appo serve` wants a temperature above 0.
         reply = endpoint.complete(
             [{"role": "user", "content": prompt}], temperature=1e-6, max_tokens=MAX_TOKENS, seed=0
-        ).text
+        )
     except RequestRefused:
-        reply = ""
-    return Verdict(key, endpoint.model, read_word(reply), reply)
+        return Verdict(key, endpoint.model, "neither", "")
+    tokens = reply.prompt_tokens, reply.completion_tokens
+    return Verdict(key, endpoint.model, read_word(reply.text), reply.text, *tokens)
 
 
 def _listed(golds: Sequence[str]) -> str:

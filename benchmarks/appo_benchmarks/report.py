@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
 from appo_benchmarks.benchmark import Published
 from appo_benchmarks.errors import BenchmarkError
-from appo_benchmarks.figures import BenchmarkFigures, figures_of
+from appo_benchmarks.figures import BenchmarkFigures, Costs, figures_of
 from appo_benchmarks.judge import PROMPT, PROMPT_VERSION, Verdict, read_verdicts
 from appo_benchmarks.output_file import read_records
 from appo_benchmarks.record import EpisodeRecord, to_line
@@ -26,6 +27,27 @@ JSON_NAME = "report.json"
 MARKDOWN_NAME = "report.md"
 HEADLINES = ("benchmark", "metric", "value", "95% interval", "episodes", "failed or missing", "published")
 """Heads of the columns of `headline_cells`."""
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What tokens of the model cost, in any one currency.
+
+    Attributes:
+        prompt: of a million tokens that it reads, at least 0.
+        completion: of a million that it writes, at least 0.
+    """
+
+    prompt: float
+    completion: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.prompt < math.inf and 0 <= self.completion < math.inf):
+            raise BenchmarkError(f"prices must be at least 0, got {self.prompt} and {self.completion}")
+
+    def of(self, costs: Costs) -> float:
+        """The price of a benchmark's tokens."""
+        return (costs.prompt_tokens * self.prompt + costs.completion_tokens * self.completion) / 1e6
 
 
 class Evidence(NamedTuple):
@@ -47,6 +69,8 @@ class Report:
         drop_failed: failed and missing episodes are in no mean.
         figures: one a benchmark.
         outputs_sha256: of the outputs of each benchmark, in order of items, without times.
+        verdict_tokens: that the judge read and wrote for each benchmark, as its endpoint counts.
+        prices: of the model's tokens; None where they are not known.
     """
 
     info: RunInfo
@@ -54,6 +78,8 @@ class Report:
     drop_failed: bool
     figures: tuple[BenchmarkFigures, ...]
     outputs_sha256: tuple[str, ...]
+    verdict_tokens: tuple[int, ...]
+    prices: Prices | None = None
 
 
 def evidence_of(
@@ -76,13 +102,16 @@ def evidence_of(
     return Evidence(source, records, scores, figures)
 
 
-def make_report(folder: ResultFolder, judge: str = "", drop_failed: bool = False) -> Report:
+def make_report(
+    folder: ResultFolder, judge: str = "", drop_failed: bool = False, prices: Prices | None = None
+) -> Report:
     """Make the report of a run from its raw outputs.
 
     Args:
         folder: of the run.
         judge: the model whose verdicts count; empty for none.
         drop_failed: leave failed and missing episodes out instead of scoring them 0.
+        prices: of the model's tokens; None leaves costs out.
 
     Raises:
         BenchmarkError: a file is missing or damaged.
@@ -95,6 +124,8 @@ def make_report(folder: ResultFolder, judge: str = "", drop_failed: bool = False
         drop_failed,
         tuple([one.figures for one in found]),
         tuple([outputs_checksum(one.records) for one in found]),
+        tuple([_verdict_tokens(folder, one.source, judge) for one in found]),
+        prices,
     )
 
 
@@ -118,11 +149,7 @@ def as_markdown(report: Report) -> str:
     lines += _headlines(report)
     for name, told in notes(report):
         lines += ["", f"## {name}", "", *(f"- {line}" for line in told)]
-    lines += ["", "## Provenance", ""]
-    lines += [f"- {version}" for version in info.versions]
-    lines += [f"- {name}: {value}" for name, value in asdict(info.play).items()]
-    lines += [f"- samples: {info.samples}", f"- limit: {info.limit or 'none'}", f"- search: {info.search or 'none'}"]
-    lines += [f"- visit: {info.visit or 'none'}"]
+    lines += ["", "## Provenance", "", *(f"- {name}: {value}" for name, value in provenance(report))]
     if report.judge:
         lines += ["", f"## Judge: {report.judge}, prompt version {PROMPT_VERSION}", "", "```text", PROMPT, "```"]
     return "\n".join(lines) + "\n"
@@ -153,9 +180,39 @@ def notes(report: Report) -> list[tuple[str, list[str]]]:
     """For each benchmark its title and, as lines, its figures, what data they were measured on and its checksums."""
     found = []
     for figures, source, checksum in zip(report.figures, report.info.sources, report.outputs_sha256, strict=True):
-        lines = [*_details(figures), *_data_note(source), f"outputs sha256 {checksum}"]
+        price = [] if report.prices is None else [f"cost {report.prices.of(figures.costs):.2f}"]
+        lines = [*_details(figures), *price, *_data_note(source), f"outputs sha256 {checksum}"]
         found.append((benchmark_of(figures.benchmark).title, lines))
     return found
+
+
+def provenance(report: Report) -> list[tuple[str, str]]:
+    """All that is needed to get the figures again, as names and values."""
+    info = report.info
+    rows = [("model", info.model), ("method", info.method), ("search", info.search or "none")]
+    rows += [("visit", info.visit or "none"), ("tools", ", ".join(info.tools) or "those of each benchmark")]
+    rows += [(name.replace("_", " "), str(value)) for name, value in asdict(info.play).items()]
+    rows += [("samples", str(info.samples)), ("limit", str(info.limit or "none"))]
+    rows.append(("failed episodes", "left out" if report.drop_failed else "count as 0"))
+    return rows + [(name, number) for name, _, number in (version.partition(" ") for version in info.versions)]
+
+
+def ledger(report: Report) -> str:
+    """A sentence on the tokens of all benchmarks together, and what they cost."""
+    costs = [figures.costs for figures in report.figures]
+    read, wrote = sum(one.prompt_tokens for one in costs), sum(one.completion_tokens for one in costs)
+    price = "" if report.prices is None else f", for {sum(map(report.prices.of, costs)):.2f}"
+    judged = sum(report.verdict_tokens)
+    judge = f"; the judge, {judged} tokens" if judged else ""
+    return f"The model read {read} tokens and wrote {wrote}{price}{judge}."
+
+
+def mean_line(report: Report) -> str:
+    """A sentence on the mean of the headlines; empty for one benchmark."""
+    if len(report.figures) == 1:
+        return ""
+    mean = sum(figures.headline for figures in report.figures) / len(report.figures)
+    return f"Mean over {len(report.figures)} benchmarks: {_percent(mean)}."
 
 
 def unfinished(report: Report) -> str:
@@ -165,6 +222,11 @@ def unfinished(report: Report) -> str:
     told = [f"{missing} episodes were not played yet"] if missing else []
     told += [f"{open_cases} answers were not judged yet"] if open_cases else []
     return f"Unfinished: {' and '.join(told)}." if told else ""
+
+
+def _verdict_tokens(folder: ResultFolder, source: DataSource, judge: str) -> int:
+    verdicts = read_verdicts(folder.verdicts(source.benchmark)).values()
+    return sum(one.prompt_tokens + one.completion_tokens for one in verdicts if one.model == judge)
 
 
 def _check_judged(title: str, judge: str, scores: Sequence[Score], verdicts: Iterable[Verdict]) -> None:
@@ -181,9 +243,7 @@ def _check_judged(title: str, judge: str, scores: Sequence[Score], verdicts: Ite
 def _headlines(report: Report) -> list[str]:
     lines = ["| " + " | ".join(HEADLINES) + " |", "|---" * len(HEADLINES) + "|"]
     lines += ["| " + " | ".join(cells) + " |" for cells in headline_cells(report)]
-    if len(report.figures) > 1:
-        mean = sum(figures.headline for figures in report.figures) / len(report.figures)
-        lines += ["", f"Mean over {len(report.figures)} benchmarks: {_percent(mean)}."]
+    lines += ["", " ".join(filter(None, (mean_line(report), ledger(report))))]
     if told := unfinished(report):
         lines += ["", f"**{told}** Run the same command again to go on."]
     return lines

@@ -7,13 +7,12 @@ escaped, and the page holds no script.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from html import escape
 
 from appo_benchmarks.forest_plot import ForestRow, Reference, forest_svg
 from appo_benchmarks.judge import PROMPT, PROMPT_VERSION
 from appo_benchmarks.registry import benchmark_of
-from appo_benchmarks.report import HEADLINES, Report, headline_cells, notes, unfinished
+from appo_benchmarks.report import HEADLINES, Report, headline_cells, ledger, mean_line, notes, provenance, unfinished
 
 PAGE_NAME = "report.html"
 STYLE = """\
@@ -35,9 +34,10 @@ def as_html(report: Report) -> str:
         "which were measured on other items where a benchmark's note says so.</p>"
     )
     parts.append(_table(HEADLINES, headline_cells(report)))
+    parts.append(f"<p>{escape(' '.join(filter(None, (mean_line(report), ledger(report)))))}</p>")
     for name, lines in notes(report):
         parts += [f"<h2>{escape(name)}</h2>", _list(lines)]
-    parts += ["<h2>Provenance</h2>", _table(("", ""), _provenance(report))]
+    parts += ["<h2>Provenance</h2>", _table(("", ""), provenance(report))]
     if report.judge:
         parts.append(f"<h2>Judge: {escape(report.judge)}, prompt version {PROMPT_VERSION}</h2>")
         parts.append(f"<pre>{escape(PROMPT)}</pre>")
@@ -62,20 +62,6 @@ def _rows(report: Report) -> list[ForestRow]:
 def _unfinished(report: Report) -> list[str]:
     told = unfinished(report)
     return [f'<p class="warning">{escape(told)}</p>'] if told else []
-
-
-def _provenance(report: Report) -> list[tuple[str, str]]:
-    info = report.info
-    rows = [("model", info.model), ("method", info.method), ("search", info.search or "none")]
-    rows.append(("visit", info.visit or "none"))
-    rows += [(name.replace("_", " "), str(value)) for name, value in asdict(info.play).items()]
-    rows += [("samples", str(info.samples)), ("limit", str(info.limit or "none"))]
-    rows.append(("failed episodes", "left out" if report.drop_failed else "count as 0"))
-    rows += [(name, number) for name, _, number in (version.partition(" ") for version in info.versions)]
-    for source, checksum in zip(info.sources, report.outputs_sha256, strict=True):
-        rows.append((f"{source.benchmark}, data sha256", source.file_sha256))
-        rows.append((f"{source.benchmark}, outputs sha256", checksum))
-    return rows
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

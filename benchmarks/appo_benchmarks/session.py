@@ -21,7 +21,7 @@ from appo_benchmarks.methods import method_of
 from appo_benchmarks.output_file import read_records
 from appo_benchmarks.play import Player, PlaySettings, tasks_of
 from appo_benchmarks.registry import benchmark_of
-from appo_benchmarks.report import JSON_NAME, MARKDOWN_NAME, Report, as_json, as_markdown, make_report
+from appo_benchmarks.report import JSON_NAME, MARKDOWN_NAME, Prices, Report, as_json, as_markdown, make_report
 from appo_benchmarks.report_page import PAGE_NAME, as_html
 from appo_benchmarks.results import DataSource, ResultFolder, RunInfo, installed_versions, items_checksum
 from appo_benchmarks.runner import Progress, run_episodes
@@ -168,9 +168,11 @@ def judge_run(folder: ResultFolder, judge: Endpoint, *, rejudge: bool = False) -
         judge_all(wanted, judge, folder.verdicts(source.benchmark), rejudge=rejudge)
 
 
-def write_report(folder: ResultFolder, judge: str = "", drop_failed: bool = False) -> Report:
+def write_report(
+    folder: ResultFolder, judge: str = "", drop_failed: bool = False, prices: Prices | None = None
+) -> Report:
     """Make the report from the raw outputs and write all of its forms."""
-    report = make_report(folder, judge, drop_failed)
+    report = make_report(folder, judge, drop_failed, prices)
     folder.write(JSON_NAME, as_json(report))
     folder.write(MARKDOWN_NAME, as_markdown(report))
     folder.write(PAGE_NAME, as_html(report))

@@ -14,7 +14,7 @@ from appo_benchmarks.methods import method_of
 from appo_benchmarks.output_file import read_records
 from appo_benchmarks.record import EpisodeRecord
 from appo_benchmarks.registry import benchmark_of
-from appo_benchmarks.report import JSON_NAME, MARKDOWN_NAME, as_json, as_markdown, make_report
+from appo_benchmarks.report import JSON_NAME, MARKDOWN_NAME, Prices, as_json, as_markdown, make_report
 from appo_benchmarks.report_page import PAGE_NAME, as_html
 from appo_benchmarks.results import FORMAT, ResultFolder, items_checksum
 from appo_benchmarks.tooling import tools_of
@@ -36,12 +36,13 @@ def verify(folder: ResultFolder) -> tuple[str, ...]:
     try:
         written = json.loads(path.read_text(encoding="utf-8"))
         judge, drop_failed = str(written["judge"]), bool(written["drop_failed"])
+        prices = None if written["prices"] is None else Prices(**written["prices"])
         found = written["format"]
     except (ValueError, KeyError, TypeError) as error:
         raise BenchmarkError(f"{path} is no report: {error}") from error
     if found != FORMAT:
         raise BenchmarkError(f"{path} has format {found}, this version reads {FORMAT}")
-    report = make_report(folder, judge, drop_failed)
+    report = make_report(folder, judge, drop_failed, prices)
     again = json.loads(as_json(report))
     pages = {MARKDOWN_NAME: as_markdown(report), PAGE_NAME: as_html(report)}
     return (

@@ -191,6 +191,21 @@ def test_two_runs_are_compared_item_by_item(data: Path, tmp_path: Path, capsys: 
     assert set(lines) == {"gsm8k", "hotpotqa", "gaia"}
 
 
+def test_a_comparison_tells_how_many_episodes_failed(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuses(body: Mapping[str, Any]) -> Reply | str:
+        said = right_below(9)(body)
+        return Reply(400, b"no") if "question 3" in body["messages"][-1]["content"] else said
+
+    for name, script in (("a", right_below(9)), ("b", refuses)):
+        with serving(script) as server:
+            bench(server, data, tmp_path / name, names="gsm8k")
+    capsys.readouterr()
+    assert main(["bench", "compare", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("| 1 / 0 (1) | 0 / 1 |")
+
+
 def test_runs_on_other_items_are_not_compared(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, flags in (("a", ()), ("b", ("--limit", "5"))):
         with serving(right_below(2)) as server:

@@ -55,5 +55,5 @@ def test_the_page_says_what_is_unfinished_and_how_to_get_the_figures_again(folde
     page = as_html(report)
     assert "Unfinished: 1 episodes were not played yet." in page
     assert "<td>seed</td><td>7</td>" in page and "<td>math-verify</td><td>0.8</td>" in page
-    assert report.outputs_sha256[0] in page and "<td>gsm8k, data sha256</td><td>bytes</td>" in page
+    assert report.outputs_sha256[0] in page and "file sha256 bytes" in page
     assert as_html(make_report(folder)) == page

@@ -1,6 +1,7 @@
 """Whatever is edited after a run shows."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from appo_benchmarks.endpoint import Endpoint
 from appo_benchmarks.errors import BenchmarkError
 from appo_benchmarks.play import PlaySettings
 from appo_benchmarks.registry import benchmark_of
-from appo_benchmarks.report import notes
+from appo_benchmarks.report import Prices, ledger, notes
 from appo_benchmarks.results import ResultFolder
 from appo_benchmarks.session import RunRequest, judge_run, run, write_report
 from appo_benchmarks.verify import verify
@@ -101,3 +102,19 @@ def test_what_an_endpoint_says_in_several_lines_is_one_line_of_the_report(tmp_pa
         "\n- failed: gsm8k/0#0: RequestRefused: the endpoint answers 400: too long # A heading\n"
         in (found.path / "report.md").read_text()
     )
+
+
+def test_tokens_and_what_they_cost_are_in_the_ledger_and_verified(folder: ResultFolder) -> None:
+    # Each answer of the scripted model and judge has 10 tokens read and 5 written.
+    report = write_report(folder, "scripted", prices=Prices(100_000, 200_000))
+    assert ledger(report) == "The model read 20 tokens and wrote 10, for 4.00; the judge, 30 tokens."
+    assert "cost 4.00" in (folder.path / "report.md").read_text() and verify(folder) == ()
+    edit(folder.path / "report.json", '"prompt": 100000', '"prompt": 1')
+    assert any("report.md is not the report" in said for said in verify(folder))
+    assert ledger(write_report(folder)) == "The model read 20 tokens and wrote 10."
+
+
+@pytest.mark.parametrize("price", [-1.0, math.nan, math.inf])
+def test_a_price_that_is_none_is_refused(price: float) -> None:
+    with pytest.raises(BenchmarkError, match="prices must be at least 0"):
+        Prices(0, price)
