@@ -52,6 +52,8 @@ def _list(options: argparse.Namespace) -> int:
         count = str(one.items or "?")
         gated = "; gated" if one.access else ""
         print(f"  {one.name:<18} {count:>5} items  {one.metric:<8}  {one.hub} ({one.licence}{gated})")
+        for note in filter(None, (one.access, one.canary)):
+            print(f"  {'':<18} {note}")
     print("methods:")
     for method in METHODS.values():
         print(f"  {method.name:<18} {method.summary}")

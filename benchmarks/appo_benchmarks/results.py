@@ -1,7 +1,8 @@
 """The folder of a run: what was asked for, the items, and where everything lies.
 
 Owns the layout and its version. A folder holds `run.json`, and for each benchmark `<name>/items.jsonl`,
-`<name>/outputs.jsonl` and, once it was judged, `<name>/verdicts.jsonl`; reports are written beside `run.json`.
+`<name>/outputs.jsonl` and, once it was judged, `<name>/verdicts.jsonl`; reports are written beside `run.json`. A
+`.gitignore` keeps questions that must not be published out of repositories.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from appo_benchmarks.benchmark import Item
 from appo_benchmarks.errors import BenchmarkError
 from appo_benchmarks.play import PlaySettings
+from appo_benchmarks.registry import benchmark_of
 
 FORMAT = 1
 PACKAGES = ("appo-gym", "numpy", "scipy", "math-verify", "sympy", "bm25s", "gymnasium")
@@ -106,7 +108,9 @@ class ResultFolder:
             return
         for source in info.sources:
             folder = self.path / source.benchmark
-            folder.mkdir(parents=True, exist_ok=True)
+            if benchmark_of(source.benchmark).canary:
+                # Its questions must not end where crawlers read, and a folder of results may lie in a repository.
+                _replace(folder / ".gitignore", "*\n")
             _replace(folder / "items.jsonl", _written(items[source.benchmark]))
         # Written last: a folder without it has not begun.
         _replace(self.path / "run.json", json.dumps({"format": FORMAT, **asdict(info)}, indent=2) + "\n")
@@ -184,6 +188,7 @@ def _written(items: Iterable[Item]) -> str:
 def _replace(path: Path, text: str) -> None:
     draft = path.with_name(path.name + ".draft")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("w", encoding="utf-8", errors="surrogatepass") as file:
             file.write(text)
             file.flush()

@@ -167,8 +167,9 @@ def test_the_checksum_knows_items_and_not_their_order() -> None:
 def test_the_registry_has_the_thirteen_of_the_paper_and_one_more() -> None:
     assert len(BENCHMARKS) == 14
     for benchmark in BENCHMARKS.values():
-        assert (benchmark.items == 0) == (benchmark.ids_sha256 == "") and benchmark.tools
-        assert benchmark.published or benchmark.name == "simpleqa"
+        assert benchmark.items and benchmark.tools and bool(benchmark.ids_sha256) == (benchmark.name != "math")
+        assert benchmark.published and all(one.source and 0 < one.value <= 100 for one in benchmark.published)
+        assert bool(benchmark.access) == bool(benchmark.canary)
 
 
 def test_an_unknown_benchmark_is_told_its_neighbour() -> None:

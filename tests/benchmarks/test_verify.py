@@ -2,6 +2,7 @@
 
 import json
 import math
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +43,17 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def test_a_folder_that_nobody_touched_is_sound(folder: ResultFolder) -> None:
     assert verify(folder) == ()
+
+
+def test_questions_that_must_not_be_published_stay_out_of_repositories(folder: ResultFolder) -> None:
+    subprocess.run(["git", "init", "-q", str(folder.path)], check=True)
+    listed = subprocess.run(
+        ["git", "status", "--porcelain", "--untracked-files=all"], cwd=folder.path, check=True, capture_output=True
+    )
+    names = {line.split()[-1] for line in listed.stdout.decode().splitlines()}
+    assert names == {"run.json", "report.json", "report.md", "report.html"}
+    for name in names:
+        assert "question 0" not in (folder.path / name).read_text()
 
 
 @pytest.mark.parametrize(
