@@ -49,9 +49,8 @@ def _list(options: argparse.Namespace) -> int:
 
     print("benchmarks:")
     for one in BENCHMARKS.values():
-        count = str(one.items or "?")
         gated = "; gated" if one.access else ""
-        print(f"  {one.name:<18} {count:>5} items  {one.metric:<8}  {one.hub} ({one.licence}{gated})")
+        print(f"  {one.name:<18} {one.items:>5} items  {one.metric:<8}  {one.hub} ({one.licence}{gated})")
         for note in filter(None, (one.access, one.canary)):
             print(f"  {'':<18} {note}")
     print("methods:")

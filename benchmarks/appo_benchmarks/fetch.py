@@ -75,12 +75,7 @@ def fetch(
             raise BenchmarkError(f"{path} is revision {pinned.revision}, not {wanted}; give another --data-dir")
         return Fetched(path, len(load_items(benchmark, data_dir).items), wanted)
     content = _downloaded(benchmark, wanted, load)
-    folder.mkdir(parents=True, exist_ok=True)
-    # The note first: a file without one looks like the user's own, and is never replaced.
-    write_pin(folder / PIN_NAME, Pin(benchmark.hub, wanted, hashlib.sha256(content).hexdigest()))
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    _keep(content, path, Pin(benchmark.hub, wanted, hashlib.sha256(content).hexdigest()))
     return Fetched(path, len(load_items(benchmark, data_dir).items), wanted)
 
 
@@ -114,6 +109,18 @@ def _wanted(benchmark: Benchmark, revision: str, pinned: Pin | None, commit: Cal
     if not revision and pinned is not None:
         return pinned.revision
     return commit(benchmark.hub, revision)
+
+
+def _keep(content: bytes, path: Path, pin: Pin) -> None:
+    partial = path.with_suffix(".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The note first: a file without one looks like the user's own, and is never replaced.
+        write_pin(path.parent / PIN_NAME, pin)
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        raise BenchmarkError(f"{path} cannot be written: {error}; fetch again when there is room") from error
 
 
 def _downloaded(benchmark: Benchmark, revision: str, load: Load) -> bytes:

@@ -51,7 +51,10 @@ def load_items(benchmark: Benchmark, data_dir: Path) -> LoadedItems:
         BenchmarkError: there is no file, or it is not what it should be; the message names the line.
     """
     path = _find(benchmark, data_dir)
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BenchmarkError(f"{path} cannot be read: {error}") from error
     rows = _rows(path, content)
     kept = [(line, row) for line, row in rows if not _needs_image(row)]
     if not kept:

@@ -144,9 +144,11 @@ class ResultFolder:
         """
         path = self.path / benchmark / "items.jsonl"
         try:
-            read = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+            # As it was written: JSON may hold lone surrogates.
+            text = path.read_text(encoding="utf-8", errors="surrogatepass")
+            read = [json.loads(line) for line in text.split("\n") if line]
             return tuple([Item(golds=tuple(item.pop("golds")), **item) for item in read])
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise BenchmarkError(f"{path} is missing or damaged: {error}") from error
 
     def write(self, name: str, text: str) -> Path:

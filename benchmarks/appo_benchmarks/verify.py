@@ -34,7 +34,7 @@ def verify(folder: ResultFolder) -> tuple[str, ...]:
     if not path.is_file():
         raise BenchmarkError(f"there is no {path}; make it with `appo bench report {folder.path}`")
     try:
-        written = json.loads(path.read_text(encoding="utf-8"))
+        written = json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))
         judge, drop_failed = str(written["judge"]), bool(written["drop_failed"])
         prices = None if written["prices"] is None else Prices(**written["prices"])
         found = written["format"]

@@ -106,3 +106,9 @@ def test_the_revision_is_in_the_note_beside_the_file(tmp_path: Path) -> None:
     fetch(GSM8K, tmp_path, NOW, load=Hub().load)
     note = json.loads((tmp_path / "gsm8k" / "source.json").read_text())
     assert (note["hub"], note["revision"]) == ("openai/gsm8k", NOW)
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "gsm8k").write_text("a file where a folder should be")
+    with pytest.raises(BenchmarkError, match="cannot be written"):
+        fetch(GSM8K, tmp_path, load=Hub().load, commit=Hub().commit)

@@ -130,3 +130,13 @@ def test_tokens_and_what_they_cost_are_in_the_ledger_and_verified(folder: Result
 def test_a_price_that_is_none_is_refused(price: float) -> None:
     with pytest.raises(BenchmarkError, match="prices must be at least 0"):
         Prices(0, price)
+
+
+def test_broken_characters_in_questions_survive(tmp_path: Path) -> None:
+    (tmp_path / "gsm8k").mkdir()
+    (tmp_path / "gsm8k" / "test.jsonl").write_text('{"question": "Q \\ud800", "answer": "1"}\n')
+    with serving(lambda body: "\\boxed{1}") as server:
+        found = run(RunRequest(server.url, ("gsm8k",), tmp_path, tmp_path / "out", "cot"))
+    assert found.items("gsm8k")[0].question == "Q \ud800"
+    write_report(found)
+    assert verify(found) == ()
