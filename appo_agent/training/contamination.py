@@ -20,7 +20,7 @@ from appo_agent.errors import ConfigError
 from appo_envs import Task
 
 PUBLIC = "public"
-"""Names the index that is shipped: the public evaluation files that the APPO paper's figures were measured on."""
+"""Names the index that is shipped: the files of the public APPO evaluation, and the test problems of MATH."""
 
 NGRAM = 8
 """Words of an n-gram; shorter questions are compared whole."""
