@@ -18,12 +18,28 @@ from row import Row
 from appo_envs.grading import exact_match, f1, math_equal
 
 ANSWERS, PAIRS, GRADERS = 10_000, 1_000, 2
+HOSTILE_EVERY = 100
+HOSTILE = (
+    "9^{9^{9^9}}",
+    "\\boxed{9^{9^{9}}}",
+    "(10^{9})!",
+    "\\binom{10^9}{10^8}",
+    "(" * 200 + "1" + ")" * 200,
+    "\\frac{1}{" * 1_000,
+)
 WORDS = ("The", "an", "a", "cat", "Cat.", "sat", "on", "mat,", "mat", "x-ray", "1,000", "élan", "U.S.")
 
 
 def rows() -> Iterator[Row]:
     """The rows of the table."""
-    yield Row(f"{ANSWERS} answers in mathematics", _mathematics(), "s", "", float("nan"), "< 60 s on two cores")
+    yield Row(
+        f"{ANSWERS} answers in mathematics, one in {HOSTILE_EVERY} hostile",
+        _mathematics(),
+        "s",
+        "",
+        float("nan"),
+        "< 60 s on two cores",
+    )
     pairs = _word_pairs()
     equal = sum(
         (exact_match(answer, gold), round(f1(answer, gold), 12))
@@ -36,6 +52,7 @@ def rows() -> Iterator[Row]:
 
 def _mathematics() -> float:
     # A fourth each: plain numbers, fractions beside decimals, expressions in another order, and wrong ones. All differ.
+    # Every hundredth is a hostile one instead, of those that take a grader's time or memory if nobody stops them.
     forms = (
         lambda n: (f"{n:,}", str(n)),
         lambda n: (f"\\frac{{{2 * n + 1}}}{{2}}", f"{n}.5"),
@@ -43,6 +60,8 @@ def _mathematics() -> float:
         lambda n: (f"{n}\\sqrt{{2}}", f"{n + 1}\\sqrt{{2}}"),
     )
     pairs = [forms[place % 4](1000 + place) for place in range(ANSWERS)]
+    for place in range(3, ANSWERS, HOSTILE_EVERY):
+        pairs[place] = (f"{HOSTILE[place // HOSTILE_EVERY % len(HOSTILE)]}+{place}", "3")
     start = time.perf_counter()
     with ThreadPoolExecutor(GRADERS) as pool:
         right = sum(pool.map(lambda pair: math_equal(*pair), pairs))
