@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from typing import NamedTuple
 
 from appo_benchmarks.benchmark import Published
@@ -170,7 +171,7 @@ def headline_cells(report: Report) -> list[tuple[str, ...]]:
             interval,
             str(figures.items * figures.samples),
             str(counts["failed"] + counts["missing"]) + (" (left out)" if figures.left_out else ""),
-            "; ".join(map(_published, benchmark_of(figures.benchmark).published)),
+            _published(benchmark_of(figures.benchmark).published),
         )
         rows.append(cells)
     return rows
@@ -302,5 +303,8 @@ def _percent(share: float) -> str:
     return f"{share:.1%}"
 
 
-def _published(published: Published) -> str:
-    return f"{published.system} {published.value} ({published.source})"
+def _published(published: Sequence[Published]) -> str:
+    groups = groupby(published, lambda one: one.source)
+    return "; ".join(
+        f"{', '.join(f'{one.system} {one.value}' for one in group)} ({source})" for source, group in groups
+    )

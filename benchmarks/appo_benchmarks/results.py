@@ -12,7 +12,7 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -62,7 +62,7 @@ class RunInfo:
         limit: on the items of each benchmark; 0 for none.
         play: how episodes are played.
         sources: one a benchmark, in order.
-        versions: of Python and of packages, as "name version"; free to change between sessions of a run.
+        versions: of Python and of packages, as "name version"; all that took part, where they change as a run goes on.
         visit: where pages came from, as it was given; empty without visits.
         tools: that were asked for instead of those of each benchmark; empty for its own.
     """
@@ -104,7 +104,11 @@ class ResultFolder:
             BenchmarkError: another run is in it, and the message names the first difference; or it cannot be written.
         """
         if (self.path / "run.json").is_file():
-            _check_same(self.info(), info, self.path)
+            begun = self.info()
+            _check_same(begun, info, self.path)
+            versions = tuple(dict.fromkeys((*begun.versions, *info.versions)))
+            if versions != begun.versions:
+                self._write_info(replace(begun, versions=versions))
             return
         for source in info.sources:
             folder = self.path / source.benchmark
@@ -113,7 +117,7 @@ class ResultFolder:
                 _replace(folder / ".gitignore", "*\n")
             _replace(folder / "items.jsonl", _written(items[source.benchmark]))
         # Written last: a folder without it has not begun.
-        _replace(self.path / "run.json", json.dumps({"format": FORMAT, **asdict(info)}, indent=2) + "\n")
+        self._write_info(info)
 
     def info(self) -> RunInfo:
         """What the run was asked for.
@@ -155,6 +159,9 @@ class ResultFolder:
         """Write a report beside `run.json`, whole or not at all."""
         _replace(self.path / name, text)
         return self.path / name
+
+    def _write_info(self, info: RunInfo) -> None:
+        _replace(self.path / "run.json", json.dumps({"format": FORMAT, **asdict(info)}, indent=2) + "\n")
 
 
 def items_checksum(items: Iterable[Item]) -> str:

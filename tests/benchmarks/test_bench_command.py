@@ -4,6 +4,7 @@ import json
 import random
 import re
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,21 @@ def test_a_folder_holds_one_run(
         bench(server, data, tmp_path / "out", names="gsm8k")
         assert bench(server, data, tmp_path / "out", *flags, names="gsm8k") == EXIT_ERROR
     assert words in capsys.readouterr().err
+
+
+def test_every_version_that_took_part_is_in_the_report(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with serving(right_below(3)) as server:
+        bench(server, data, out, names="gsm8k")
+        path = out / "run.json"
+        before = path.read_text()
+        path.write_text(re.sub('"numpy [^"]*"', '"numpy 0.1"', before))
+        bench(server, data, out, names="gsm8k")
+        assert "- numpy: 0.1\n" in (out / "report.md").read_text()
+        assert f"- numpy: {version('numpy')}\n" in (out / "report.md").read_text()
+        after = path.read_text()
+        bench(server, data, out, names="gsm8k")
+        assert path.read_text() == after
 
 
 def test_results_of_another_version_are_refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
