@@ -1,4 +1,4 @@
-"""`appo bench` from the command line, against a scripted model: run, report, judge, verify, compare, overlap."""
+"""`appo bench` from the command line, against a scripted model: run, report, judge, verify, compare."""
 
 import json
 import random
@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 
 from appo_agent.commands.main import EXIT_ERROR, main
-from appo_agent.training.contamination import EvaluationIndex
-from appo_envs import Task
 from tests.benchmarks.chat_server import Reply, Served, serving
 
 NUMBER = re.compile(r"question (\d+)")
@@ -284,17 +282,6 @@ def test_everything_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "gaia-benchmark/GAIA (none stated; gated)" in listed and "react" in listed
 
 
-def test_training_tasks_are_checked_against_the_data(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    tasks = tmp_path / "tasks.jsonl"
-    tasks.write_text('{"id": "mine", "prompt": "how many sheep"}\n')
-    assert main(["bench", "overlap", str(tasks), "gsm8k", "--data-dir", str(data)]) == 0
-    tasks.write_text('{"id": "mine", "question": "Question 3!"}\n')
-    assert main(["bench", "overlap", str(tasks), "gsm8k", "--data-dir", str(data)]) == 1
-    assert "task mine shares 100% of gsm8k/3: 'question 3'" in capsys.readouterr().out
-
-
 def test_what_a_judge_is_worth_is_said_in_figures_that_were_planted(data: Path, tmp_path: Path) -> None:
     """Right below 3 of 4: this judge errs on item 0, says neither word on 1, agrees on 2 and errs on 3."""
     words = {0: "Verdict: incorrect", 1: "hard to say", 2: "Verdict: correct", 3: "Verdict: correct"}
@@ -322,14 +309,6 @@ def test_what_a_judge_is_worth_is_said_in_figures_that_were_planted(data: Path, 
     # The model's server is gone: the new verdicts needed no new answers.
     assert (again["strict"], again["agreement"], again["disagreements"]) == (0.75, 1.0, [])
     assert (out / "gaia" / "outputs.jsonl").read_bytes() == outputs and len(judge.asked) == 8
-
-
-def test_hashes_of_a_benchmark_refuse_its_questions_and_do_not_show_them(data: Path, tmp_path: Path) -> None:
-    path = tmp_path / "mine.npz"
-    assert main(["bench", "hash", "gsm8k,gaia", "--data-dir", str(data), "--out", str(path)]) == 0
-    index = EvaluationIndex.open([str(path)])
-    assert len(index) == 14 and b"question" not in path.read_bytes()
-    assert [found.item for found in index.overlaps([Task("t", "Question 9?", "")])] == ["gsm8k/9"]
 
 
 def test_the_order_of_items_in_the_file_changes_no_figure(data: Path, tmp_path: Path) -> None:
@@ -373,15 +352,29 @@ def test_tools_are_part_of_what_a_run_was_asked_for(
     assert "there is no tool 'none'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("line", ["no JSON", "[1]", '{"id": "a"}'])
-def test_training_tasks_that_cannot_be_read_are_said_with_their_line(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str
+def test_failed_episodes_are_played_again_when_that_is_asked_for(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["gsm8k", "--data-dir", str(data)]
-    tasks = tmp_path / "tasks.jsonl"
-    assert main(["bench", "overlap", str(tasks), *words]) == EXIT_ERROR
-    tasks.write_text(f'{{"question": "How many?"}}\n{line}\n')
-    assert main(["bench", "overlap", str(tasks), *words]) == EXIT_ERROR
-    said = capsys.readouterr().err
-    assert "expected training tasks as JSONL in" in said and "tasks.jsonl:2: expected an object with" in said
-    assert main(["bench", "hash", *words, "--out", str(tmp_path / "none" / "x.npz")]) == EXIT_ERROR
+    broken, out = True, tmp_path / "out"
+
+    def script(body: Mapping[str, Any]) -> Reply | str:
+        refused = broken and "question 3" in body["messages"][-1]["content"]
+        return Reply(400, b"out of memory") if refused else right_below(10)(body)
+
+    with serving(script) as server:
+        assert bench(server, data, out, names="gsm8k") == 0
+        assert report_of(out)["gsm8k"]["headline"] == 0.9
+        broken = False
+        assert bench(server, data, out, "--retry-failed", "--prices", "1,2", names="gsm8k") == 0
+    assert report_of(out)["gsm8k"]["headline"] == 1.0 and len(server.asked) == 11
+    assert report_of(out)["report"]["prices"] == {"prompt": 1.0, "completion": 2.0}
+    assert main(["bench", "verify", str(out)]) == 0
+    with pytest.raises(SystemExit):
+        main(["bench", "report", str(out), "--prices", "cheap"])
+    assert "expected two numbers, as in 0.15,0.60, got 'cheap'" in capsys.readouterr().err
+
+
+def test_a_replay_without_its_file_is_one_line(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(right_below(3)) as server:
+        assert bench(server, data, tmp_path / "out", "--replay", names="gsm8k") == EXIT_ERROR
+    assert "--replay needs --search-cache" in capsys.readouterr().err and not server.asked
