@@ -11,7 +11,7 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from appo_agent.cluster.settings import LOCAL, ClusterConfig
+from appo_agent.cluster.settings import AUTO, LOCAL, ClusterConfig
 from appo_agent.errors import ConfigError, RunError
 from appo_agent.extras import install_line
 
@@ -47,7 +47,7 @@ def connect(config: ClusterConfig) -> None:
 
     Raises:
         ConfigError: Ray is missing, of an unknown version, or of another version than the cluster's.
-        RunError: nobody answers at the address.
+        RunError: nobody answers at the address, or does not let this process in.
     """
     ray = require_ray()
     if ray.is_initialized():
@@ -64,10 +64,12 @@ def connect(config: ClusterConfig) -> None:
     try:
         ray.init(address=config.address, **quiet)
     except (ConnectionError, TimeoutError, ValueError) as error:
-        raise _unreachable(config.address, error) from error
+        # At a port somebody listens; "auto" finds a cluster of this machine or none.
+        refusal = _unreachable if config.address == AUTO else _shut_out
+        raise refusal(config.address, error) from error
     except RuntimeError as error:
         raise ConfigError(
-            f"cluster.address: {config.address} refuses this process ({_first_line(error)}); Ray and Python must be of "
+            f"cluster.address: {config.address} refuses this process ({_gist(error)}); Ray and Python must be of "
             "the same version everywhere"
         ) from error
 
@@ -89,8 +91,17 @@ def require_listener(address: str) -> None:
 
 def _unreachable(address: str, error: Exception) -> RunError:
     return RunError(
-        f"cluster.address: nobody answers at {address} ({_first_line(error)}); start the cluster with `ray start "
+        f"cluster.address: nobody answers at {address} ({_gist(error)}); start the cluster with `ray start "
         "--head`, or see `ray status` there; --cluster local starts one on this machine"
+    )
+
+
+def _shut_out(address: str, error: Exception) -> RunError:
+    # Ray says of a wrong token only that it could not connect.
+    return RunError(
+        f"cluster.address: {address} does not let this process in ({_gist(error)}); see `ray status` there. If "
+        "the cluster asks for a token, set RAY_AUTH_MODE=token here too, and RAY_AUTH_TOKEN to what `ray "
+        "get-auth-token` prints on its head"
     )
 
 
@@ -99,5 +110,7 @@ def disconnect() -> None:
     require_ray().shutdown()
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _gist(error: Exception) -> str:
+    """The first line, and the last of a traceback that came with it."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return " ".join(dict.fromkeys((lines[0], lines[-1])))

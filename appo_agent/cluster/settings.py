@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LOCAL = "local"
+LOCAL, AUTO = "local", "auto"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ from typing import NamedTuple
 
 import pytest
 
+ROOT = Path(__file__).parents[3]
 RAY = str(Path(sys.executable).parent / "ray")
+PATIENCE = {"RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "120"}
 QUICK_TO_NOTICE = {
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "500",
@@ -76,7 +78,8 @@ def node(*options: str, link: Link | None = None, settings: dict[str, str] | Non
     if "--head" in options:
         words += ["--include-dashboard=false", f"--temp-dir={folder}"]
     within = [] if link is None else ["ip", "netns", "exec", link.namespace]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", **(settings or {})}
+    # Ray's client does not hand on where the driver finds modules; these tests are modules that workers need.
+    environment = {**os.environ, **PATIENCE, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **(settings or {})}
     with (folder / "log").open("w") as log:
         process = subprocess.Popen([*within, *words], stdout=log, stderr=log, env=environment, start_new_session=True)
     try:
