@@ -378,3 +378,11 @@ def test_a_replay_without_its_file_is_one_line(data: Path, tmp_path: Path, capsy
     with serving(right_below(3)) as server:
         assert bench(server, data, tmp_path / "out", "--replay", names="gsm8k") == EXIT_ERROR
     assert "--replay needs --search-cache" in capsys.readouterr().err and not server.asked
+
+
+def test_a_missing_search_is_said_before_the_model_is_asked_for(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = Served("http://127.0.0.1:9/v1", [], [])
+    assert bench(nobody, data, tmp_path / "out", "--method", "rag", names="hotpotqa") == EXIT_ERROR
+    assert "these questions need search: give --search" in capsys.readouterr().err
