@@ -129,6 +129,12 @@ def _downloaded(benchmark: Benchmark, revision: str, load: Load) -> bytes:
         splits = load(where)
     except (TaskError, ImportError) as error:
         raise BenchmarkError(f"{benchmark.name}: {error}") from error
+    except RuntimeError as error:
+        # So `datasets` says that a set is read by code of its own, which it runs no more.
+        raise BenchmarkError(
+            f"{benchmark.name}: {where} cannot be read: {error}; take it from its authors, and save it as JSONL in "
+            "a folder for --data-dir"
+        ) from error
     if benchmark.split not in splits:
         raise BenchmarkError(f"{where} has no split {benchmark.split!r}; there are {', '.join(splits)}")
     rows = splits[benchmark.split]

@@ -112,3 +112,12 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "gsm8k").write_text("a file where a folder should be")
     with pytest.raises(BenchmarkError, match="cannot be written"):
         fetch(GSM8K, tmp_path, load=Hub().load, commit=Hub().commit)
+
+
+def test_a_data_set_that_is_code_is_told_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    def load(where: HubAddress) -> Mapping[str, Rows]:
+        raise RuntimeError("Dataset scripts are no longer supported, but found 2WikiMultihopQA.py")
+
+    with pytest.raises(BenchmarkError, match=r"cannot be read: Dataset scripts .*; take it from its authors"):
+        fetch(benchmark_of("2wikimultihopqa"), tmp_path, load=load, commit=Hub().commit)
+    assert not list(tmp_path.iterdir())
