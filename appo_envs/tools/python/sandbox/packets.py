@@ -22,6 +22,9 @@ _room = threading.local()
 _CREDENTIALS = struct.Struct("iII")
 _RIGHTS_ROOM = socket.CMSG_SPACE(4 * MAX_DESCRIPTORS)
 _ANCILLARY = _RIGHTS_ROOM + socket.CMSG_SPACE(_CREDENTIALS.size)
+# As plain numbers: to combine the enumerations of `socket` takes longer than to receive a small packet.
+_CUT = int(socket.MSG_TRUNC) | int(socket.MSG_CTRUNC)
+_CLOSED_IN_PROGRAMS, _NO_WAIT = int(socket.MSG_CMSG_CLOEXEC), int(socket.MSG_DONTWAIT)
 # Length of the packet, its sender's process id, how many descriptors come along.
 _FRAME = struct.Struct("!IIH")
 _RECEIVED = b"\6"
@@ -88,7 +91,7 @@ def send_packet(end: socket.socket, data: bytes, descriptors: Sequence[int], *, 
     if isinstance(end, _FramedSocket):
         end.send_frame(data, descriptors, wait=wait)
         return
-    flags = 0 if wait else socket.MSG_DONTWAIT
+    flags = 0 if wait else _NO_WAIT
     if descriptors:
         end.sendmsg([data], [_rights(descriptors)], flags)
     else:
@@ -105,7 +108,7 @@ def receive(end: socket.socket) -> Packet:
     if isinstance(end, _FramedSocket):
         return end.receive_frame()
     buffer = _buffer()
-    size, ancillary, flags, _ = end.recvmsg_into([buffer], _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
+    size, ancillary, flags, _ = end.recvmsg_into([buffer], _ANCILLARY, _CLOSED_IN_PROGRAMS)
     descriptors: list[int] = []
     pid = None
     for level, kind, payload in ancillary:
@@ -113,7 +116,7 @@ def receive(end: socket.socket) -> Packet:
             descriptors.extend(_numbers(payload))
         elif level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
             pid = _CREDENTIALS.unpack(payload)[0]
-    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+    if flags & _CUT:
         close_all(descriptors)
         raise ProtocolError(f"a packet was longer than {MAX_PACKET} bytes or carried too many descriptors")
     return Packet(bytes(buffer[:size]), descriptors, pid)
@@ -154,7 +157,7 @@ class _FramedSocket(socket.socket):
     def send_frame(self, data: bytes, descriptors: Sequence[int], *, wait: bool) -> None:
         """What `send_packet` says."""
         frame = _FRAME.pack(len(data), os.getpid(), len(descriptors)) + data
-        flags = 0 if wait else socket.MSG_DONTWAIT
+        flags = 0 if wait else _NO_WAIT
         # A part of a packet must not be followed by another packet: once begun, it is sent to its end.
         sent = self.sendmsg([frame], [_rights(descriptors)] if descriptors else [], flags)
         deadline = time.monotonic() + _REST_SECONDS

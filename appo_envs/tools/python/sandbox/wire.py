@@ -6,6 +6,7 @@ packets travel, and who sent one, is `packets`'s. What the messages cause is up 
 trainer's `process`.
 """
 
+import itertools
 import json
 import socket
 from collections.abc import Callable, Sequence
@@ -16,6 +17,8 @@ from .packets import MAX_PACKET, ProtocolError, send_packet
 
 # json.dumps would make a new encoder for every message.
 _to_json = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
+# json.loads would look for a byte-order mark and for white space, which no packet has.
+_from_json = json.JSONDecoder().raw_decode
 
 
 class OpenFile(NamedTuple):
@@ -225,6 +228,18 @@ _READERS: dict[object, Callable[[object], object]] = {
     list[FeatureReport]: _rows_of(FeatureReport, str, bool, str),
 }
 _FIELDS = {kind: tuple(_READERS[part] for part in kind.__annotations__.values()) for kind in get_args(Message)}
+_VALUES: dict[object, tuple[type, ...]] = {
+    int: (int,),
+    float: (int, float),
+    bool: (bool,),
+    str: (str,),
+    str | None: (str, type(None)),
+}
+# The types that the fields may have together, for messages of single values: one look instead of one a field.
+_SHAPES = {
+    kind: frozenset(itertools.product(*(_VALUES.get(part, ()) for part in kind.__annotations__.values())))
+    for kind in get_args(Message)
+}
 
 
 def encode(message: Message) -> bytes:
@@ -248,7 +263,10 @@ def decode(data: bytes, *kinds: type[M]) -> M:
         ProtocolError: the bytes are no JSON, or another message, or have missing, extra or mistyped fields.
     """
     try:
-        parts = json.loads(data.decode("utf-8", "surrogatepass"))
+        text = data.decode("utf-8", "surrogatepass")
+        parts, end = _from_json(text)
+        if end != len(text):
+            raise ValueError(f"something follows after character {end}")
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"expected a JSON message, got {data[:80]!r}") from error
     name = parts.pop(0) if type(parts) is list and parts else None
@@ -258,6 +276,8 @@ def decode(data: bytes, *kinds: type[M]) -> M:
     else:
         names = " or ".join(kind.__name__ for kind in kinds)
         raise ProtocolError(f"expected {names}, got {data[:80]!r}")
+    if tuple(map(type, parts)) in _SHAPES[kind]:
+        return kind._make(parts)
     readers = _FIELDS[kind]
     if len(parts) != len(readers):
         raise ProtocolError(f"{kind.__name__} has {len(readers)} fields, got {data[:80]!r}")
