@@ -311,26 +311,24 @@ class ToolEnv(gymnasium.Env[str, str]):
             return turn, json.dumps(said, ensure_ascii=False)
 
     def _go_on(self, episode: Episode, action: str, turn: ParsedTurn) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        made: tuple[ToolCall, ...] = ()
         if turn.problems:
             error = "error : " + " ; ".join(turn.problems)
             request = turn.calls[0]
             calls = (ToolCall(request.tool, request.text, error, is_error=True, seconds=0.0),)
         else:
             try:
-                calls = tuple([self._toolbox.call(request) for request in turn.calls])
+                calls = made = tuple([self._toolbox.call(request) for request in turn.calls])
             except EnvError:
                 self._episode = replace(episode, over=True)
                 raise
-            episode = replace(
-                episode,
-                calls=episode.calls + len(calls),
-                tools_used=episode.tools_used.union([call.tool for call in calls if not call.is_error]),
-            )
         results = [call.result for call in calls]
         self._episode = replace(
             episode,
             messages=episode.messages + self._dialect.messages(action, results),
             history=(*episode.history, TurnView(action, turn, calls)),
+            calls=episode.calls + len(made),
+            tools_used=episode.tools_used.union([call.tool for call in made if not call.is_error]),
         )
         info = {"tool_calls": calls, "format_ok": episode.format_ok}
         return self._dialect.render_results(results), 0.0, False, False, info
