@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import math
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -56,7 +57,7 @@ def connect(config: ClusterConfig) -> None:
     quiet = {"logging_level": logging.WARNING, "log_to_driver": False}
     if config.address == LOCAL:
         store = config.object_store_mb * 2**20 or None
-        cpus = max(os.cpu_count() or 1, round(config.workers * config.cpus_per_worker) + config.learners)
+        cpus = max(os.cpu_count() or 1, math.ceil(config.workers * config.cpus_per_worker) + config.learners)
         # Processors are counted, not pinned: a little machine may run more workers than it has of them.
         ray.init(num_cpus=cpus, object_store_memory=store, include_dashboard=False, **quiet)
         return

@@ -25,7 +25,7 @@ QUICK_TO_NOTICE = {
     "RAY_health_check_timeout_ms": "1000",
     "RAY_health_check_failure_threshold": "3",
 }
-"""A node that does not answer is given up after seconds; Ray's own settings take half a minute."""
+"""A node that does not answer is given up after seconds; Ray's own settings take longer."""
 INSIDE, OUTSIDE = "10.213.77.1", "10.213.77.2"
 
 

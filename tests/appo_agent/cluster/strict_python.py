@@ -17,4 +17,4 @@ def strict_python() -> ToolEnv:
     return ToolEnv(ArithmeticStories(max_steps=1), [lambda: tool], "tags", number_equal)
 
 
-gymnasium.register(STRICT_ID, entry_point=strict_python)
+gymnasium.register(STRICT_ID, entry_point=f"{__name__}:strict_python")
