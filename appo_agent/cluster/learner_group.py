@@ -24,7 +24,7 @@ from appo_agent.algorithms.losses import LossConfig
 from appo_agent.batch import Batch
 from appo_agent.cluster.settings import ClusterConfig
 from appo_agent.cluster.sharded import ShardedLearner
-from appo_agent.cluster.sharded_checkpoint import load_shards, save_shards
+from appo_agent.cluster.sharded_checkpoint import load_shards, require_every_part, save_shards
 from appo_agent.errors import RunError
 from appo_agent.policies.base import UpdateMetrics
 from appo_agent.policies.forward import CausalModel
@@ -47,6 +47,9 @@ class LearnerGroup(InProcessLearner):
         temperature: logits are divided by it in every score.
         save: writes the driver's copy as a Hugging Face folder.
         keep_previous: also hold the weights before the last update.
+
+    Raises:
+        RunError: the cluster has no room for all ranks.
     """
 
     def __init__(
@@ -64,7 +67,7 @@ class LearnerGroup(InProcessLearner):
         actor: Any = ray.remote(_Rank)
         actor = actor.options(num_cpus=1, num_gpus=cluster.gpus_per_learner, max_restarts=0, max_task_retries=0)
         self._ranks = [actor.remote(rank, cluster.learners) for rank in range(cluster.learners)]
-        where = self._first(lambda rank: rank.address.remote())
+        where = self._address(cluster)
         settings = (optimizer, temperature, keep_previous)
         self._all(lambda rank: rank.begin.remote(where, make_model, *settings))
         self._handed = False
@@ -101,15 +104,14 @@ class LearnerGroup(InProcessLearner):
 
     def weights(self) -> Mapping[str, Tensor]:
         """The current weights, put together."""
+        self._hand_over_anew()
         if self._version == 0:
-            self._handed = False
-            self._hand_over()
             return super().weights()
         return self._all(lambda rank: rank.weights.remote())
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that an exact resume needs, put together; any number of ranks can load it."""
-        self._hand_over()
+        self._hand_over_anew()
         return self._all(lambda rank: rank.tensors.remote())
 
     def load_tensors(self, tensors: Mapping[str, Tensor], version: int) -> None:
@@ -126,12 +128,20 @@ class LearnerGroup(InProcessLearner):
         super().save_policy(folder)
 
     def save_shards(self, folder: Path) -> None:
-        """Each rank writes its part into a folder that all see; see `sharded_checkpoint`."""
-        self._hand_over()
+        """Each rank writes its part into a folder that all see; see `sharded_checkpoint`.
+
+        Raises:
+            CheckpointError: some part did not arrive here.
+        """
+        self._hand_over_anew()
+        # A rank has another working directory.
+        folder = folder.resolve()
         self._all(lambda rank: rank.save_shards.remote(folder))
+        require_every_part(folder)
 
     def load_shards(self, folder: Path) -> None:
         """Restore what any number of ranks wrote."""
+        folder = folder.resolve()
         self._version = self._all(lambda rank: rank.load_shards.remote(folder))
         self._take_back()
         self._handed = True
@@ -140,6 +150,12 @@ class LearnerGroup(InProcessLearner):
         """End the ranks."""
         while self._ranks:
             ray.kill(self._ranks.pop())
+
+    def _hand_over_anew(self) -> None:
+        """Hand over what the cold start has made of the weights since they were handed over last."""
+        if self._version == 0:
+            self._handed = False
+        self._hand_over()
 
     def _hand_over(self) -> None:
         if self._handed:
@@ -152,8 +168,18 @@ class LearnerGroup(InProcessLearner):
         tensors = self._all(lambda rank: rank.tensors.remote())
         self._load({name.removeprefix("policy."): value for name, value in tensors.items() if name[:7] == "policy."})
 
-    def _first(self, ask: Callable[[Any], Any]) -> Any:
-        return self._answers([ask(self._ranks[0])])[0]
+    def _address(self, cluster: ClusterConfig) -> str:
+        """Where the ranks meet, once all of them are up."""
+        asked = [rank.address.remote() for rank in self._ranks]
+        up, missing = ray.wait(asked, num_returns=len(asked), timeout=cluster.patience_s)
+        if missing:
+            self.close()
+            raise RunError(
+                f"cluster.learners: {len(up)} of {len(asked)} ranks came up in {cluster.patience_s:g} s; each needs a "
+                f"processor and {cluster.gpus_per_learner:g} GPUs beside what rollout workers hold; compare with `ray "
+                "status`"
+            )
+        return self._answers(asked)[0]
 
     def _all(self, ask: Callable[[Any], Any]) -> Any:
         """Ask every rank; their answers are the same, and the first rank's is taken."""

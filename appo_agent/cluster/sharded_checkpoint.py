@@ -21,6 +21,10 @@ from appo_agent.errors import CheckpointError
 
 _INDEX = ".metadata"
 _VERSION = "version"
+_SHARED_FOLDER = (
+    "the driver and every rank of the learner must see the run's folder under the same name, as on a network file "
+    "system; or keep the learner in the driver with cluster.learners 0"
+)
 
 
 def save_shards(learner: ShardedLearner, folder: Path) -> None:
@@ -59,6 +63,37 @@ def load_shards(learner: ShardedLearner, folder: Path) -> None:
     load(state, checkpoint_id=folder)
     version = int(state.pop(_VERSION))
     learner.load_tensors(state, version)
+
+
+def read_whole(folder: Path) -> dict[str, Tensor]:
+    """Every tensor of a checkpoint put together, in one process that is no rank.
+
+    Raises:
+        CheckpointError: the folder holds no whole checkpoint.
+    """
+    require_every_part(folder)
+    index = FileSystemReader(folder).read_metadata().state_dict_metadata
+    state = {
+        name: torch.empty(entry.size, dtype=entry.properties.dtype)
+        for name, entry in index.items()
+        if isinstance(entry, TensorStorageMetadata) and name != _VERSION
+    }
+    load(state, checkpoint_id=folder, no_dist=True)
+    return state
+
+
+def require_every_part(folder: Path) -> None:
+    """See that the parts of all ranks are in a folder.
+
+    Raises:
+        CheckpointError: some are not.
+    """
+    if not is_whole(folder):
+        raise CheckpointError(f"{folder} holds no whole checkpoint: {_INDEX} is missing; {_SHARED_FOLDER}")
+    wanted = {str(part.relative_path) for part in FileSystemReader(folder).read_metadata().storage_data.values()}
+    missing = sorted(name for name in wanted if not (folder / name).is_file())
+    if missing:
+        raise CheckpointError(f"{folder} lacks the part {missing[0]} of {len(wanted)} parts; {_SHARED_FOLDER}")
 
 
 def is_whole(folder: Path) -> bool:

@@ -1,8 +1,9 @@
 """Checkpoints that are either whole or not there, and optimizer state as named tensors.
 
 A checkpoint is a directory `step_<number>` of three files: `tensors.safetensors`, `state.json` and
-`manifest.json` with the size and SHA-256 of the other two. Nothing is pickled. What the tensors and the state
-mean belongs to the caller.
+`manifest.json` with the size and SHA-256 of the others. A learner that is spread over processes writes its tensors
+itself, into the folder `shards`; that part is torch DCP's format (see `cluster.sharded_checkpoint`), everything else
+is free of pickles. What the tensors and the state mean belongs to the caller.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -25,7 +26,20 @@ from appo_agent.whole_folder import ASIDE, replace_folder, sync
 CHECKPOINT_VERSION = 1
 """Layout of the directory; other versions are refused."""
 
-_TENSORS, _STATE, _MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
+_TENSORS, _STATE, _MANIFEST, _SHARDS = "tensors.safetensors", "state.json", "manifest.json", "shards"
+
+
+@runtime_checkable
+class Sharded(Protocol):
+    """A learner whose state lies in several processes, each of which writes and reads its own part."""
+
+    def save_shards(self, folder: Path) -> None:
+        """Write all parts."""
+        ...
+
+    def load_shards(self, folder: Path) -> None:
+        """Restore what any number of processes wrote."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +49,21 @@ class Checkpoint:
     Attributes:
         tensors: by name, on the CPU, in the dtype they were saved in.
         state: the JSON-able mapping that was saved; its tuples have become lists.
+        shards: folder of the tensors that were left in parts, if there are any.
     """
 
     tensors: dict[str, Tensor]
     state: dict[str, Any]
+    shards: Path | None = None
 
 
-def save_checkpoint(directory: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any], keep: int = 2) -> None:
+def save_checkpoint(
+    directory: Path,
+    tensors: Mapping[str, Tensor],
+    state: Mapping[str, Any],
+    keep: int = 2,
+    save_shards: Callable[[Path], None] | None = None,
+) -> None:
     """Write a checkpoint so that a crash at any moment leaves either all of it or none of it under its name.
 
     Sibling checkpoints of later steps are removed: they belong to a future that a resume has abandoned.
@@ -51,6 +73,7 @@ def save_checkpoint(directory: Path, tensors: Mapping[str, Tensor], state: Mappi
         tensors: any dtype and device; tensors that share memory are stored twice.
         state: JSON-able.
         keep: how many checkpoints stay, this one included, at least 1.
+        save_shards: writes further tensors into a folder, in parts.
 
     Raises:
         CheckpointError: the disk refused; nothing is left under the name.
@@ -64,6 +87,8 @@ def save_checkpoint(directory: Path, tensors: Mapping[str, Tensor], state: Mappi
         directory.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
+        if save_shards is not None:
+            save_shards(partial / _SHARDS)
         _write_files(partial, tensors, state)
         replace_folder(partial, directory)
     except OSError as error:
@@ -72,8 +97,12 @@ def save_checkpoint(directory: Path, tensors: Mapping[str, Tensor], state: Mappi
     _prune(directory, keep)
 
 
-def load_checkpoint(directory: Path) -> Checkpoint:
+def load_checkpoint(directory: Path, *, keep_shards: bool = False) -> Checkpoint:
     """Read a checkpoint after checking every byte of it.
+
+    Args:
+        directory: of the checkpoint.
+        keep_shards: leave tensors that were written in parts where they are; otherwise they are put together.
 
     Raises:
         CheckpointError: missing, truncated or altered; says which file, what was expected, what was found,
@@ -86,7 +115,14 @@ def load_checkpoint(directory: Path) -> Checkpoint:
         advice = f"; {older} is intact" if older else "; no older checkpoint is intact"
         raise CheckpointError(f"{error}{advice}") from error
     state = json.loads((directory / _STATE).read_text(encoding="utf-8"))
-    return Checkpoint(load_file(directory / _TENSORS), state)
+    tensors, shards = load_file(directory / _TENSORS), directory / _SHARDS
+    if not shards.is_dir():
+        return Checkpoint(tensors, state)
+    if keep_shards:
+        return Checkpoint(tensors, state, shards)
+    from appo_agent.cluster.sharded_checkpoint import read_whole
+
+    return Checkpoint(tensors | read_whole(shards), state)
 
 
 def latest_checkpoint(checkpoints: Path) -> Path | None:
@@ -161,8 +197,8 @@ def _shapes(optimizer: torch.optim.Optimizer) -> list[list[list[int]]]:
 def _write_files(folder: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
     save_file(_unshared(tensors), folder / _TENSORS)
     (folder / _STATE).write_text(json.dumps(state, indent=1), encoding="utf-8")
-    paths = [folder / _TENSORS, folder / _STATE]
-    files = {path.name: {"bytes": _size(path), "sha256": _sha256(path)} for path in paths}
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = {path.relative_to(folder).as_posix(): {"bytes": _size(path), "sha256": _sha256(path)} for path in paths}
     manifest = {"version": CHECKPOINT_VERSION, "files": files}
     (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     for path in [*paths, folder / _MANIFEST, folder]:
@@ -195,7 +231,7 @@ def _verify(directory: Path) -> None:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["version"]
-        expected = {name: manifest["files"][name] for name in (_TENSORS, _STATE)}
+        expected = {name: manifest["files"][name] for name in (_TENSORS, _STATE)} | manifest["files"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: expected a manifest, found {type(error).__name__}: {error}") from error
     if version != CHECKPOINT_VERSION:

@@ -17,7 +17,7 @@ from appo_agent.evaluation import EvaluationResult, evaluate, play, summarise
 from appo_agent.report.curve import HeldOutPoint
 from appo_agent.rollout.tool_env import tool_env
 from appo_agent.training.build import Agent, dialect_name
-from appo_agent.training.checkpoint import Checkpoint, latest_checkpoint, load_checkpoint, save_checkpoint
+from appo_agent.training.checkpoint import Checkpoint, Sharded, latest_checkpoint, load_checkpoint, save_checkpoint
 from appo_agent.training.config import TrainConfig
 from appo_agent.training.conversations import Conversations
 from appo_agent.training.demonstrations import Demonstrations, ExpertDemonstrations, NoDemonstrations
@@ -119,7 +119,7 @@ class TrainingRun:
         path = latest_checkpoint(self.directory.checkpoints)
         if path is None:
             raise CheckpointError(f"{self.directory.path} has no checkpoint yet; start it again in a new directory")
-        self._restore(load_checkpoint(path))
+        self._restore(load_checkpoint(path, keep_shards=isinstance(self.agent.learner, Sharded)))
         self.log.truncate_after(self.position.step)
         if self.position.phase == "done" and not self._budget_spent():
             self.position.phase = "train"
@@ -153,16 +153,21 @@ class TrainingRun:
         self.position.cold_start_steps = self._cold_start.finished_steps
         if self._trainer.chooser is not None:
             self.position.noise_floor = self._trainer.chooser.noise_floor
-        tensors = self.agent.learner.tensors()
+        learner = self.agent.learner
+        save_shards = learner.save_shards if isinstance(learner, Sharded) else None
+        tensors = {} if save_shards else learner.tensors()
         if self.position.phase == "cold_start":
             tensors |= self._cold_start.tensors()
-        save_checkpoint(
-            self.directory.checkpoint(self.position.step), tensors, self.position.to_state(), CHECKPOINTS_KEPT
-        )
+        folder, state = self.directory.checkpoint(self.position.step), self.position.to_state()
+        save_checkpoint(folder, tensors, state, CHECKPOINTS_KEPT, save_shards)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         self.position = Position.from_state(checkpoint.state)
-        self.agent.learner.load_tensors(checkpoint.tensors, self.position.version)
+        learner = self.agent.learner
+        if checkpoint.shards is not None and isinstance(learner, Sharded):
+            learner.load_shards(checkpoint.shards)
+        else:
+            learner.load_tensors(checkpoint.tensors, self.position.version)
         if self._trainer.chooser is not None:
             self._trainer.chooser.noise_floor = self.position.noise_floor
         if self.position.phase == "cold_start":

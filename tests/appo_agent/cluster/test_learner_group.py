@@ -83,3 +83,11 @@ def test_ranks_on_ray_learn_what_one_process_learns(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="a rank of the learner is lost .* appo train --resume RUN"):
         again.score(example())
     again.close()
+
+
+def test_a_cluster_without_room_for_every_rank_is_said_so() -> None:
+    from appo_agent.cluster.learner_group import LearnerGroup
+
+    many = ClusterConfig(address="local", learners=3, gpus_per_learner=1.0, patience_s=2.0)
+    with pytest.raises(RunError, match=r"cluster\.learners: 0 of 3 ranks came up in 2 s"):
+        LearnerGroup(model(), make_model, SETTINGS, many, temperature=0.7, save=lambda folder: None)
