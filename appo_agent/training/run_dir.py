@@ -26,6 +26,7 @@ from datetime import datetime
 from pathlib import Path
 
 from appo_agent.errors import RunError
+from appo_agent.whole_folder import put_back
 
 
 @dataclass(frozen=True)
@@ -58,16 +59,20 @@ class RunDir:
 
     @classmethod
     def open(cls, path: Path) -> RunDir:
-        """An existing run, to resume or to read.
+        """An existing run, to resume or to read. A policy that a crash left moved aside is put back.
 
         Raises:
-            RunError: no such directory, or nothing in it says that it is a run.
+            RunError: no such directory, nothing in it says that it is a run, or the disk refused.
         """
         run = cls(path)
         if not path.is_dir():
             raise RunError(f"no run at {path}")
         if not run.config.is_file():
             raise RunError(f"{path} is not a run: it has no {run.config.name}")
+        try:
+            put_back(run.policy)
+        except OSError as error:
+            raise RunError(f"cannot put {run.policy} back, which a crash left moved aside: {error.strerror}") from error
         return run
 
     @property

@@ -10,7 +10,8 @@ from appo_agent.errors import RunError
 from appo_agent.policies.learner import InProcessLearner, OptimizerConfig
 from appo_agent.policies.pretrained.loading import load_pretrained
 from appo_agent.policies.pretrained.settings import PretrainedConfig
-from appo_agent.whole_folder import write_whole
+from appo_agent.training.run_dir import RunDir
+from appo_agent.whole_folder import put_back, write_whole
 from tests.appo_agent.policies.little_models import little_folder
 
 
@@ -44,6 +45,85 @@ def test_a_new_folder_replaces_the_old_one_with_all_its_files(tmp_path: Path) ->
     write_whole(folder, lambda place: (place / "other").touch())
     assert [path.name for path in folder.iterdir()] == ["other"]
     assert [path.name for path in tmp_path.iterdir()] == ["policy"]
+
+
+class _Crash(BaseException):
+    """The process ends here: nothing below may run, as after a SIGKILL."""
+
+
+def _crash_between_the_renames(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = Path.rename
+
+    def last_one_crashes(source: Path, target: Path) -> Path:
+        if target == folder:
+            raise _Crash
+        return rename(source, target)
+
+    with monkeypatch.context() as patched, pytest.raises(_Crash):
+        patched.setattr(Path, "rename", last_one_crashes)
+        write_whole(folder, lambda place: (place / "config.json").write_text("new"))
+    assert not folder.exists()
+
+
+def test_after_a_crash_between_the_two_renames_the_older_folder_is_put_back_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "policy"
+    write_whole(folder, _whole)
+    _crash_between_the_renames(folder, monkeypatch)
+    assert put_back(folder)
+    assert (folder / "config.json").read_text() == "whole"
+    assert not put_back(folder)
+    assert not put_back(Path("."))
+
+
+def test_a_full_disk_after_a_crash_between_the_renames_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "policy"
+    write_whole(folder, _whole)
+    _crash_between_the_renames(folder, monkeypatch)
+    with pytest.raises(RunError):
+        write_whole(folder, _full)
+    assert put_back(folder)
+    write_whole(folder, lambda place: (place / "config.json").write_text("third"))
+    assert (folder / "config.json").read_text() == "third"
+    assert [path.name for path in tmp_path.iterdir()] == ["policy"]
+
+
+def test_a_reader_that_puts_the_older_folder_back_meanwhile_does_not_stop_the_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "policy"
+    write_whole(folder, _whole)
+    rename, readers = Path.rename, 0
+
+    def with_a_reader(source: Path, target: Path) -> Path:
+        nonlocal readers
+        moved = rename(source, target)
+        if source == folder and not readers:
+            readers += put_back(folder)
+        return moved
+
+    monkeypatch.setattr(Path, "rename", with_a_reader)
+    write_whole(folder, lambda place: (place / "config.json").write_text("new"))
+    assert readers == 1
+    assert (folder / "config.json").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["policy"]
+
+
+def test_opening_a_run_puts_its_policy_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.toml").touch()
+    write_whole(tmp_path / "policy", _whole)
+    _crash_between_the_renames(tmp_path / "policy", monkeypatch)
+    assert (RunDir.open(tmp_path).policy / "config.json").read_text() == "whole"
+
+
+def test_a_model_that_a_crash_moved_aside_is_loaded(tmp_path: Path) -> None:
+    folder = little_folder(tmp_path / "model")
+    folder.rename(tmp_path / ".model.replaced")
+    settings = PretrainedConfig(dtype="float32", checkpoint_layers=False)
+    assert load_pretrained(str(folder), settings).model is not None
 
 
 def test_a_policy_stays_loadable_when_writing_its_successor_fails(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from appo_agent.errors import ConfigError
 from appo_agent.policies.pretrained.model import PretrainedModel, add_lora
 from appo_agent.policies.pretrained.settings import PretrainedConfig
 from appo_agent.policies.pretrained.tokenizer import PretrainedTokenizer
+from appo_agent.whole_folder import put_back
 
 
 class Pretrained(NamedTuple):
@@ -37,6 +38,10 @@ def load_pretrained(name: str, config: PretrainedConfig, longest: int = 0) -> Pr
         ConfigError: there is no such model, it reads less than `longest`, it is no causal language model, the tokenizer
             does not fit it, or it has no chat template.
     """
+    try:
+        put_back(Path(name))
+    except OSError as error:
+        raise ConfigError(f"model: {name}, which a crash left moved aside, cannot be put back: {error}") from error
     if Path(name).exists() and not (Path(name) / "config.json").is_file():
         raise ConfigError(f"model: {name} holds no config.json; give a Hugging Face folder, such as RUN/policy")
     storage = torch.bfloat16 if config.dtype == "bfloat16" and config.lora_rank else torch.float32

@@ -1,6 +1,7 @@
 """Presets for pretrained models: each trains, with its own settings, on a random model of its family."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,10 @@ FAMILIES: dict[str, Family] = {
     "deep_search_qwen3_8b": "qwen3",
     "deep_search_qwen3_14b": "qwen3",
     "one_24gb_gpu": "qwen2",
+    "public_code_reasoning_qwen2.5_7b": "qwen2",
+    "public_code_reasoning_llama3.1_8b": "llama",
+    "public_code_deep_search_qwen3_8b": "qwen3",
+    "public_code_deep_search_qwen3_14b": "qwen3",
 }
 SHRUNK = [
     *("--sampler", "transformers", "--max-steps", "2", "--prompts-per-step", "2", "--mini-batches", "2"),
@@ -50,7 +55,18 @@ def test_a_preset_trains_two_steps(name: str, tmp_path: Path, capsys: pytest.Cap
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_preset_has_room_for_its_responses(name: str) -> None:
     config = load_config(name, [])
-    response = {"reasoning": 4096, "deep": 8192}.get(name.split("_")[0], 1024)
+    response = {"reasoning": 4096, "deep": 8192}.get(name.removeprefix("public_code_").split("_")[0], 1024)
     assert config.sampling.max_turn_tokens == response
     assert config.sampling.max_rollout_tokens > response
     assert config.plan.rollouts == 16
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name.startswith("public_code_")])
+def test_a_preset_of_the_public_code_differs_from_the_papers_in_the_known_settings_alone(name: str) -> None:
+    public, little = load_config(name, []), load_config("public_code", [])
+    paper = load_config(name.removeprefix("public_code_"), [])
+    assert (public.future, public.advantage, public.loss) == (little.future, little.advantage, little.loss)
+    assert (public.plan.initial, public.plan.branches) == (little.plan.initial, little.plan.branches) == (8, 1)
+    plan = replace(public.plan, initial=paper.plan.initial, branches=paper.plan.branches)
+    known = {"plan": plan, "future": paper.future, "advantage": paper.advantage, "loss": paper.loss}
+    assert replace(public, **known) == paper
