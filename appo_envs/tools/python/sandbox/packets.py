@@ -24,7 +24,7 @@ _RIGHTS_ROOM = socket.CMSG_SPACE(4 * MAX_DESCRIPTORS)
 _ANCILLARY = _RIGHTS_ROOM + socket.CMSG_SPACE(_CREDENTIALS.size)
 # As plain numbers: to combine the enumerations of `socket` takes longer than to receive a small packet.
 _CUT = int(socket.MSG_TRUNC) | int(socket.MSG_CTRUNC)
-_CLOSED_IN_PROGRAMS, _NO_WAIT = int(socket.MSG_CMSG_CLOEXEC), int(socket.MSG_DONTWAIT)
+_NO_WAIT = int(socket.MSG_DONTWAIT)
 # Length of the packet, its sender's process id, how many descriptors come along.
 _FRAME = struct.Struct("!IIH")
 _RECEIVED = b"\6"
@@ -108,7 +108,7 @@ def receive(end: socket.socket) -> Packet:
     if isinstance(end, _FramedSocket):
         return end.receive_frame()
     buffer = _buffer()
-    size, ancillary, flags, _ = end.recvmsg_into([buffer], _ANCILLARY, _CLOSED_IN_PROGRAMS)
+    size, ancillary, flags, _ = end.recvmsg_into([buffer], _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
     descriptors: list[int] = []
     pid = None
     for level, kind, payload in ancillary:
