@@ -1,4 +1,4 @@
-"""A worker killed every few seconds, for minutes: every step is what it is undisturbed."""
+"""A worker killed every few seconds, for as long as is asked for: every step is what it is undisturbed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.appo_agent.conftest import tool_env
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 CONFIG = little_config(cpus_per_worker=0.25)
-SECONDS = float(os.environ.get("APPO_CHAOS_SECONDS", "150"))
-BETWEEN_KILLS = float(os.environ.get("APPO_CHAOS_KILL_EVERY", "15"))
+SECONDS = float(os.environ.get("APPO_CHAOS_SECONDS", "60"))
+BETWEEN_KILLS = float(os.environ.get("APPO_CHAOS_KILL_EVERY", "10"))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -70,5 +70,5 @@ def test_steps_are_the_same_while_workers_are_killed() -> None:
         stop.set()
         killer.join()
     print(f"\n{steps} steps, {pool.figures.lost} workers lost, {pool.figures.requeued} calls given to others")
-    assert steps > 5 and pool.figures.lost >= SECONDS / BETWEEN_KILLS / 2
+    assert steps > 2 and pool.figures.lost >= SECONDS / BETWEEN_KILLS / 2
     pool.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -190,3 +191,31 @@ def test_versions_of_ray_that_nobody_tried_are_refused(monkeypatch: pytest.Monke
         monkeypatch.setattr(importlib, "import_module", lambda name, v=version: SimpleNamespace(__version__=v))
         with pytest.raises(ConfigError, match=f"Ray {version} is not known to work; expected 2.50 or newer"):
             require_ray()
+
+
+def burdened_worker() -> RolloutWorker:
+    """A worker that is sent more than its policy needs, and leaves that out."""
+    worker = build_worker(CONFIG, None)
+    take = worker.set_weights
+    worker.set_weights = lambda version, arrays: take(version, {n: v for n, v in arrays.items() if n != "ballast"})
+    return worker
+
+
+def test_weights_that_are_pushed_again_and_again_do_not_fill_the_store() -> None:
+    import ray
+    from ray._private.internal_api import memory_summary
+
+    pool = pool_of(burdened_worker, workers=1)
+    wait_for(pool, 1)
+    arrays = {name: value.numpy() for name, value in weights_of(little_policy(CONFIG)).items()}
+    # Twelve pushes of 20 MiB through a store of 80: those that came before make room, or go to disk.
+    arrays["ballast"] = np.zeros(5 * 2**20, np.float32)
+    for version in range(12):
+        pool.set_weights(version, arrays)
+        assert pool.map("run", [Job(Call(1, version), None)]) == [[]]
+    summary = memory_summary(ray.get_runtime_context().gcs_address, stats_only=True)
+    # Freed memory is taken back when it is wanted: what counts is what somebody still holds.
+    needed = re.search(r"([\d.]+)% needed", summary)
+    assert needed is not None and float(needed[1]) < 60, summary
+    assert "Spilled" not in summary
+    pool.close()
