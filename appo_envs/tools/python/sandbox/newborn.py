@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from . import worker
+from .cell import Interpreter
 from .descriptors import CHANNEL, FIRST_FREE, move_descriptor, null_standard_streams
 from .isolation import features, namespaces
 from .isolation.capabilities import drop_capabilities, forbid_new_privileges
@@ -44,6 +45,7 @@ class Birth:
         active: the isolation features to use.
         shown: the host's paths that it may read.
         filter: the system-call filter, made once for all sessions; None where there is none.
+        interpreter: that nothing ran in yet; made before the fork, so that its memory is shared until code runs.
     """
 
     end: int
@@ -52,6 +54,7 @@ class Birth:
     active: frozenset[str]
     shown: tuple[str, ...]
     filter: bytes | None
+    interpreter: Interpreter
 
 
 def begin_session(birth: Birth) -> NoReturn:
@@ -69,7 +72,7 @@ def begin_session(birth: Birth) -> NoReturn:
     else:
         send(channel, Ready(), (listener,))
         os.close(listener)
-    worker.serve(channel, workplace, birth.settings.limits)
+    worker.serve(channel, workplace, birth.interpreter)
 
 
 def _take_only_channel(end: int) -> socket.socket:

@@ -29,6 +29,7 @@ from .packets import ProtocolError, close_all, receive
 from .settings import ISOLATED, LINUX, PythonSettings
 from .tree import TreeError
 from .wire import Done, Failed, Furnish, Message, Ready, Spawn, Sweep, decode, send
+from .worker import new_interpreter
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class _Template:
         self._plan = plan
         self._own_mounts = -1
         self._filter: bytes | None = None
+        self._interpreter = new_interpreter(plan.settings.limits)
         self._spawned: set[int] = set()
 
     def prepare(self) -> None:
@@ -146,7 +148,9 @@ class _Template:
         try:
             self._control.close()
             plan = self._plan
-            begin_session(Birth(end, request.scratch, plan.settings, plan.active, plan.shown, self._filter))
+            begin_session(
+                Birth(end, request.scratch, plan.settings, plan.active, plan.shown, self._filter, self._interpreter)
+            )
         finally:
             # Nothing that fails in a session may run on as a second template.
             os._exit(1)

@@ -27,11 +27,15 @@ _random_state = random.getstate
 _set_random_state = random.setstate
 
 
-def serve(channel: socket.socket, workplace: Workplace, limits: Limits) -> NoReturn:
-    """Answer the trainer's requests until it closes the channel; never returns."""
+def new_interpreter(limits: Limits) -> Interpreter:
+    """An interpreter whose namespace is an empty `__main__`, which becomes that of this process."""
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
-    interpreter = Interpreter(vars(main), limits)
+    return Interpreter(vars(main), limits)
+
+
+def serve(channel: socket.socket, workplace: Workplace, interpreter: Interpreter) -> NoReturn:
+    """Answer the trainer's requests until it closes the channel; never returns."""
     while True:
         try:
             packet = receive(channel)
