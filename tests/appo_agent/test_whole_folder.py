@@ -19,6 +19,10 @@ def _whole(folder: Path) -> None:
     (folder / "config.json").write_text("whole")
 
 
+def _new(folder: Path) -> None:
+    (folder / "config.json").write_text("new")
+
+
 def _full(folder: Path) -> None:
     (folder / "config.json").write_text("half")
     raise OSError(errno.ENOSPC, "No space left on device")
@@ -61,7 +65,7 @@ def _crash_between_the_renames(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     with monkeypatch.context() as patched, pytest.raises(_Crash):
         patched.setattr(Path, "rename", last_one_crashes)
-        write_whole(folder, lambda place: (place / "config.json").write_text("new"))
+        write_whole(folder, _new)
     assert not folder.exists()
 
 
@@ -86,8 +90,8 @@ def test_a_full_disk_after_a_crash_between_the_renames_loses_nothing(
     with pytest.raises(RunError):
         write_whole(folder, _full)
     assert put_back(folder)
-    write_whole(folder, lambda place: (place / "config.json").write_text("third"))
-    assert (folder / "config.json").read_text() == "third"
+    write_whole(folder, _new)
+    assert (folder / "config.json").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["policy"]
 
 
@@ -106,7 +110,7 @@ def test_a_reader_that_puts_the_older_folder_back_meanwhile_does_not_stop_the_wr
         return moved
 
     monkeypatch.setattr(Path, "rename", with_a_reader)
-    write_whole(folder, lambda place: (place / "config.json").write_text("new"))
+    write_whole(folder, _new)
     assert readers == 1
     assert (folder / "config.json").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["policy"]
