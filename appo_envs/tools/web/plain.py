@@ -26,5 +26,8 @@ def one_line(text: str, most: int) -> str:
         text: from outside.
         most: characters, at least 1.
     """
+    # Most lines are tidy, and looking takes a third of tidying. The only white space that is printable is the space.
+    if len(text) <= most and text.isprintable() and "  " not in text and text.strip() == text:
+        return text
     line = " ".join(plain_text(text).split())
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"

@@ -29,3 +29,9 @@ def test_nothing_but_tab_and_newline_is_a_control_character_afterwards(text: str
 @pytest.mark.parametrize(("text", "line"), [("a\n b\t\x00c ", "a b c"), ("abcdefgh", "abcde…"), ("abcd fgh", "abcd…")])
 def test_one_line_is_short_enough(text: str, line: str) -> None:
     assert one_line(text, 6) == line
+
+
+@given(st.text(st.sampled_from("ab \u00a0\u2003\t\n\x00\u200b日"), max_size=12), st.integers(1, 12))
+def test_one_line_is_what_words_joined_by_single_spaces_are(text: str, most: int) -> None:
+    line = " ".join(plain_text(text).split())
+    assert one_line(text, most) == (line if len(line) <= most else line[: most - 1].rstrip() + "…")
