@@ -26,7 +26,10 @@ def test_nothing_but_tab_and_newline_is_a_control_character_afterwards(text: str
     assert plain_text(plain) == plain
 
 
-@pytest.mark.parametrize(("text", "line"), [("a\n b\t\x00c ", "a b c"), ("abcdefgh", "abcde…"), ("abcd fgh", "abcd…")])
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("a\n b\t\x00c ", "a b c"), ("a  b", "a b"), (" a", "a"), ("abcdefgh", "abcde…"), ("abcd fgh", "abcd…")],
+)
 def test_one_line_is_short_enough(text: str, line: str) -> None:
     assert one_line(text, 6) == line
 
