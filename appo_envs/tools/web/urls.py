@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
-from urllib.parse import quote, urldefrag, urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from appo_envs.errors import ToolError
 
@@ -61,7 +61,7 @@ def parse_url(url: str) -> WebUrl:
     Raises:
         ToolError: it is not a complete http or https URL without a user name.
     """
-    url = urldefrag(url.strip()).url
+    url = url.strip().partition("#")[0]
     shown = repr(url[:80])
     if len(url) > MAX_URL_CHARS:
         raise ToolError(f"error : the URL has {len(url)} characters ; {MAX_URL_CHARS} are the most")
