@@ -7,6 +7,7 @@ greets, everything is in force; only then is it given code.
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 from dataclasses import dataclass
@@ -61,6 +62,8 @@ def begin_session(birth: Birth) -> NoReturn:
     """Turn this fork of the template into a session; never returns."""
     # The template's own handler would end all sessions.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Two sessions shall not draw the same numbers, unlike a session and its fork.
+    random.seed()
     channel = _take_only_channel(birth.end)
     try:
         workplace, listener = _restrict(birth)

@@ -18,6 +18,8 @@ import sys
 from dataclasses import dataclass
 from typing import NoReturn
 
+from .fork import fork
+from .huge_pages import gather_memory
 from .isolation import features, namespaces
 from .isolation.lifetime import adopt_orphans, await_request, die_with_parent, run_before_parent
 from .isolation.private_tmp import furnish_fork, open_own_mounts
@@ -100,6 +102,7 @@ class _Template:
         # Frozen objects are never visited by the collector, so their pages stay shared with every session.
         gc.collect()
         gc.freeze()
+        gather_memory()
 
     def _end_with_trainer(self) -> None:
         """Have the kernel end this process with the trainer; to be said again after every change of user."""
@@ -141,7 +144,7 @@ class _Template:
         return Done(request.number)
 
     def _spawn(self, request: Spawn, end: int) -> None:
-        child = os.fork()
+        child = fork()
         if child:
             self._spawned.add(child)
             return

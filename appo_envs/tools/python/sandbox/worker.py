@@ -1,13 +1,12 @@
 """The loop of one session: take a request from the trainer, run code or fork, answer.
 
-Owns what a fork must put right in the child: its channel, its random state and its open files. The process is
+Owns what a fork must put right in the child: its channel and its open files. The process is
 set up by `template`; what its own code is allowed to do was fixed before this loop starts.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import signal
 import socket
 import sys
@@ -16,15 +15,12 @@ from typing import NoReturn
 
 from .cell import Interpreter
 from .descriptors import CHANNEL, move_descriptor
+from .fork import fork
 from .packets import ProtocolError, close_all, open_channel, receive
 from .settings import Limits
 from .tree import TreeError
 from .wire import Failed, Fork, Forked, Hello, Proceed, Ran, Run, decode, send
 from .workplace import Workplace
-
-# Taken before any code of a session runs, which may replace the functions of the module.
-_random_state = random.getstate
-_set_random_state = random.setstate
 
 
 def new_interpreter(limits: Limits) -> Interpreter:
@@ -67,20 +63,16 @@ def _fork(
     """Fork once for each channel end; returns in the parent and in every fork, each with its own channel."""
     # The forks of a session are reaped by the kernel, whatever the session's code did to the signal.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    # CPython gives a forked child new random numbers; a branch must draw those that its parent would draw.
-    random_state = _random_state()
     error, made = None, 0
     for end, scratch in zip(ends, request.scratches, strict=True):
         try:
-            pid = os.fork()
+            pid = fork()
         except OSError as trouble:
             error = f"fork: {trouble.strerror}"
             break
         if pid == 0:
             channel.detach()
-            begun = _begin_fork(workplace, end, ends, scratch)
-            _set_random_state(random_state)
-            return begun
+            return _begin_fork(workplace, end, ends, scratch)
         made += 1
     close_all(ends)
     send(channel, Forked(request.number, made, error))

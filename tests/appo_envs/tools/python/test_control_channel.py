@@ -88,7 +88,7 @@ _PATCH_FORK = (
     "import os, sys, socket, time\nworker, wire = sys.modules['sandbox.worker'], sys.modules['sandbox.wire']\n"
     "packets = sys.modules['sandbox.packets']\n"
 )
-_USE_FORK = "\nworker.os = type('O', (), dict(vars(os), fork=staticmethod(fork)))"
+_USE_FORK = "\nworker.fork = fork"
 _FALSE_FORKS = {
     "greets itself in the place of a fork": (
         "def fork():\n"

@@ -20,6 +20,29 @@ def test_random_numbers_go_on_in_every_fork_as_in_the_parent():
             fork.close()
 
 
+def test_random_numbers_go_on_in_a_fork_that_loses_threads(everywhere):
+    with PythonSession(everywhere) as parent:
+        parent.run("import random, threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()")
+        (fork,) = parent.fork()
+        draw = "random.random(), threading.active_count()"
+        here, there = (str(session.run(draw).value).strip("()").split(", ") for session in (parent, fork))
+        assert (here[0], here[1], there[1]) == (there[0], "2", "1")
+        fork.close()
+
+
+def test_two_sessions_draw_different_random_numbers(everywhere):
+    with PythonSession(everywhere) as one, PythonSession(everywhere) as other:
+        assert one.run("import random; random.random()").value != other.run("import random; random.random()").value
+
+
+def test_fork_of_one_thread_leaves_out_what_python_does_after_a_fork(everywhere):
+    with PythonSession(everywhere) as parent:
+        parent.run("import os\nseen = []\nos.register_at_fork(after_in_child=lambda: seen.append(1))")
+        (fork,) = parent.fork()
+        assert fork.run("seen").value == "[]"
+        fork.close()
+
+
 def test_generators_closures_and_views_survive_a_fork():
     with PythonSession(ISOLATED) as parent:
         parent.run(

@@ -6,6 +6,7 @@ import errno
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -213,3 +214,22 @@ def test_open_descriptors_are_found_without_proc():
         found = set(open_descriptors(1024))
         assert file.fileno() in found
         assert found <= listed and all(number < 4 or number > 1023 or number in found for number in found)
+
+
+_GATHER = """
+import sys
+from appo_envs.tools.python.sandbox.huge_pages import gather_memory
+big = [bytes([n % 256]) * 1000 for n in range(16_000)]
+total = sum(map(hash, big))
+gather_memory()
+assert total == sum(map(hash, big))
+if sys.platform == "linux":
+    print(next(line.split()[1] for line in open("/proc/self/smaps_rollup") if line.startswith("AnonHugePages")))
+"""
+
+
+def test_memory_is_gathered_in_huge_pages_and_keeps_its_content():
+    done = subprocess.run([sys.executable, "-c", _GATHER], capture_output=True, text=True, check=True)
+    if not done.stdout or not os.path.exists("/sys/kernel/mm/transparent_hugepage"):
+        pytest.skip("needs huge pages")
+    assert int(done.stdout) >= 4096 or tuple(map(int, os.uname().release.split(".")[:2])) < (6, 1)
