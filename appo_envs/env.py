@@ -25,7 +25,7 @@ from appo_envs.messages import Message, ToolCall
 from appo_envs.rendering import Ending, EpisodeView, TurnView, ansi, print_human
 from appo_envs.rewards import Outcome, OutcomeReward, Reward
 from appo_envs.spaces import UnicodeText
-from appo_envs.state import EnvState, Episode
+from appo_envs.state import EnvState, Episode, Turn
 from appo_envs.tasks.source import TaskSource, TaskSplit
 from appo_envs.tasks.task import Task
 from appo_envs.toolbox import Toolbox
@@ -142,13 +142,21 @@ class ToolEnv(gymnasium.Env[str, str]):
     @property
     def messages(self) -> list[dict[str, Any]]:
         """The conversation so far, as a chat API takes it; a new list each time."""
-        return [message.as_dict() for message in self._begun("messages").messages]
+        episode = self._begun("messages")
+        messages = [Message("system", self.system_prompt), Message("user", episode.task.prompt)]
+        for turn in episode.history:
+            messages += self._dialect.messages(turn.action, [call.result for call in turn.calls])
+        return [message.as_dict() for message in messages]
 
     @property
     def view(self) -> EpisodeView:
         """The episode so far, for those who show it."""
         episode = self._begun("view")
-        return EpisodeView(episode.task.id, episode.task.prompt, episode.history, episode.ending)
+        turns = [
+            TurnView(turn.action, turn.unwritten or self._dialect.parse(turn.action), turn.calls)
+            for turn in episode.history
+        ]
+        return EpisodeView(episode.task.id, episode.task.prompt, tuple(turns), episode.ending)
 
     def tasks(self, split: str) -> TaskSplit:
         """The tasks of a split.
@@ -179,7 +187,7 @@ class ToolEnv(gymnasium.Env[str, str]):
         super().reset(seed=seed)
         task = self._choose(options or {})
         self._toolbox.reset(task)
-        self._episode = Episode(task, (Message("system", self.system_prompt), Message("user", task.prompt)))
+        self._episode = Episode(task)
         return task.prompt, {"task": task.id, "tool_calls": (), "format_ok": True}
 
     def step(self, action: str | Action) -> tuple[str, float, bool, bool, dict[str, Any]]:
@@ -201,21 +209,20 @@ class ToolEnv(gymnasium.Env[str, str]):
         if episode.over:
             raise ResetNeeded("step was called after the end of the episode; call reset first")
         if isinstance(action, Action):
-            turn, text = self._written(action)
+            turn = ParsedTurn(action.calls, action.answer)
+            taken = Turn(self._written(turn), unwritten=turn)
         elif isinstance(action, str):
-            turn, text = self._dialect.parse(action), action
+            turn, taken = self._dialect.parse(action), Turn(action)
         else:
             got = f"{type(action).__name__}: {action!r:.80}"
             raise TypeError(f"an action is a string, what the model wrote, or an Action, got {got}")
-        format_ok = episode.format_ok and not turn.problems
-        episode = replace(episode, characters=episode.characters + len(text), format_ok=format_ok)
         turns, calls = len(episode.history) + 1, episode.calls + len(turn.calls)
         if turn.answer is not None or not turn.calls:
-            result = self._end(episode, text, turn, truncated=False)
+            result = self._end(episode, taken, turn, truncated=False)
         elif turns >= self.max_turns or calls > self.max_tool_calls:
-            result = self._end(episode, text, turn._replace(answer=None), truncated=True)
+            result = self._end(episode, taken, turn, truncated=True)
         else:
-            result = self._go_on(episode, text, turn)
+            result = self._go_on(episode, taken, turn)
         if self.render_mode == "human":
             print_human(self.view, since=turns - 1)
         return result
@@ -300,17 +307,16 @@ class ToolEnv(gymnasium.Env[str, str]):
             task = split[int(self.np_random.integers(len(split)))]
         return replace(task, prompt=options["prompt"], answer="", aliases=()) if "prompt" in options else task
 
-    def _written(self, action: Action) -> tuple[ParsedTurn, str]:
-        """An action as the turn that it is, and as the text that the conversation shows."""
-        turn = ParsedTurn(action.calls, action.answer)
+    def _written(self, turn: ParsedTurn) -> str:
+        """A text that the conversation shows for an action that was none."""
         try:
-            return turn, self._dialect.render(turn)
+            return self._dialect.render(turn)
         except ValueError:
             # What the dialect cannot say, several calls or its own markup in an argument, is no less an action.
-            said = action.answer if action.answer is not None else [(call.tool, call.text) for call in action.calls]
-            return turn, json.dumps(said, ensure_ascii=False)
+            said = turn.answer if turn.answer is not None else [(call.tool, call.text) for call in turn.calls]
+            return json.dumps(said, ensure_ascii=False)
 
-    def _go_on(self, episode: Episode, action: str, turn: ParsedTurn) -> tuple[str, float, bool, bool, dict[str, Any]]:
+    def _go_on(self, episode: Episode, taken: Turn, turn: ParsedTurn) -> tuple[str, float, bool, bool, dict[str, Any]]:
         made: tuple[ToolCall, ...] = ()
         if turn.problems:
             error = "error : " + " ; ".join(turn.problems)
@@ -320,35 +326,34 @@ class ToolEnv(gymnasium.Env[str, str]):
             try:
                 calls = made = tuple([self._toolbox.call(request) for request in turn.calls])
             except EnvError:
-                self._episode = replace(episode, over=True)
+                self._episode = episode._replace(over=True)
                 raise
         results = [call.result for call in calls]
-        self._episode = replace(
-            episode,
-            messages=episode.messages + self._dialect.messages(action, results),
-            history=(*episode.history, TurnView(action, turn, calls)),
+        format_ok = episode.format_ok and not turn.problems
+        self._episode = episode._replace(
+            history=(*episode.history, taken._replace(calls=calls)),
             calls=episode.calls + len(made),
+            characters=episode.characters + len(taken.action),
             tools_used=episode.tools_used.union([call.tool for call in made if not call.is_error]),
+            format_ok=format_ok,
         )
-        info = {"tool_calls": calls, "format_ok": episode.format_ok}
+        info = {"tool_calls": calls, "format_ok": format_ok}
         return self._dialect.render_results(results), 0.0, False, False, info
 
     def _end(
-        self, episode: Episode, action: str, turn: ParsedTurn, *, truncated: bool
+        self, episode: Episode, taken: Turn, turn: ParsedTurn, *, truncated: bool
     ) -> tuple[str, float, bool, bool, dict[str, Any]]:
         answer = turn.answer
-        format_ok = episode.format_ok and answer is not None
+        format_ok = episode.format_ok and not turn.problems and answer is not None
+        characters = episode.characters + len(taken.action)
         golds = (episode.task.answer, *episode.task.aliases)
         score = best_score(self._grader, answer, golds) if answer is not None and episode.task.answer else 0.0
-        history = (*episode.history, TurnView(action, turn))
-        outcome = Outcome(
-            format_ok, score, truncated, episode.tools_used, len(history), episode.calls, episode.characters
-        )
+        history = (*episode.history, taken)
+        outcome = Outcome(format_ok, score, truncated, episode.tools_used, len(history), episode.calls, characters)
         reward = self._reward(outcome)
-        self._episode = replace(
-            episode,
-            messages=episode.messages + self._dialect.messages(action, ()),
+        self._episode = episode._replace(
             history=history,
+            characters=characters,
             format_ok=format_ok,
             over=True,
             ending=Ending(outcome, reward),

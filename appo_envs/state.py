@@ -8,21 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from appo_envs.messages import Message
-from appo_envs.rendering.view import Ending, TurnView
+from appo_envs.dialects.base import ParsedTurn
+from appo_envs.messages import ToolCall
+from appo_envs.rendering.view import Ending
 from appo_envs.tasks.source import TaskSource
 from appo_envs.tasks.task import Task
 
 
-@dataclass(frozen=True, slots=True)
-class Episode:
+class Turn(NamedTuple):
+    """A turn that was taken. Few objects, since they live as long as the episode: how to read it is not kept.
+
+    Attributes:
+        action: what the model wrote, or a text for an action that was none.
+        calls: the calls that the environment made, or one that it turned down.
+        unwritten: how to read an action that was no text; None where the dialect reads it from the text.
+    """
+
+    action: str
+    calls: tuple[ToolCall, ...] = ()
+    unwritten: ParsedTurn | None = None
+
+
+class Episode(NamedTuple):
     """An episode between two turns.
 
     Attributes:
         task: what is asked.
-        messages: the conversation, system prompt first.
         history: the turns taken, with their calls.
         calls: calls made; malformed ones were never made.
         characters: that the model wrote.
@@ -33,8 +46,7 @@ class Episode:
     """
 
     task: Task
-    messages: tuple[Message, ...]
-    history: tuple[TurnView, ...] = ()
+    history: tuple[Turn, ...] = ()
     calls: int = 0
     characters: int = 0
     tools_used: frozenset[str] = frozenset()

@@ -6,14 +6,14 @@ Owns the values; laying them out belongs to `layout.py`, making them to whoever 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from appo_envs.dialects.base import ParsedTurn
 from appo_envs.messages import ToolCall
 from appo_envs.rewards import Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class TurnView:
+class TurnView(NamedTuple):
     """One turn of the model and what came of it.
 
     Attributes:

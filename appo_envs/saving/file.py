@@ -12,7 +12,7 @@ import re
 import tempfile
 from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 """Of what the body says. A file of another version is refused."""
 
 _MAGIC = b"appo-gym snapshot"

@@ -18,11 +18,12 @@ import numpy as np
 
 from appo_envs.dialects.base import ParsedTurn
 from appo_envs.messages import CallRequest, Message, ToolCall
-from appo_envs.rendering.view import Ending, TurnView
+from appo_envs.rendering.view import Ending
 from appo_envs.rewards import Outcome
+from appo_envs.state import Turn
 
 _RECORDS: Mapping[str, type] = {
-    kind.__name__: kind for kind in (CallRequest, Ending, Message, Outcome, ParsedTurn, ToolCall, TurnView)
+    kind.__name__: kind for kind in (CallRequest, Ending, Message, Outcome, ParsedTurn, ToolCall, Turn)
 }
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import dataclasses
 import hashlib
 import json
 import os
@@ -29,7 +28,7 @@ from appo_envs.tasks.source import TaskSource
 from appo_envs.tasks.task import Task
 from appo_envs.tools.base import Tool
 
-_EPISODE_FIELDS = tuple([field.name for field in dataclasses.fields(Episode) if field.name != "task"])
+_EPISODE_FIELDS = tuple([name for name in Episode._fields if name != "task"])
 
 
 @runtime_checkable

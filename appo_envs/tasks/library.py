@@ -53,7 +53,7 @@ class Library:
 
     def find(self, url: str) -> Document | None:
         """The document at this URL, whatever the white space around its words; None if there is none."""
-        return self._by_url.get(" ".join(url.split()))
+        return self._by_url.get(url) or self._by_url.get(" ".join(url.split()))
 
 
 class LibrarySource(Protocol):

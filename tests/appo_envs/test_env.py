@@ -453,7 +453,7 @@ def test_other_spellings_of_the_answer_are_as_good() -> None:
     env.reset(options={"task": "t/3"})
     episode = env._begun("the test")
     task = replace(episode.task, answer="Ada Lovelace", aliases=("Countess of Lovelace",))
-    env._episode = replace(episode, task=task)
+    env._episode = episode._replace(task=task)
     *_, info = env.step("<answer> \\boxed{ countess of Lovelace } </answer>")
     assert info["score"] == 1.0 and info["is_success"]
 
@@ -479,6 +479,8 @@ def test_an_action_may_say_what_the_dialect_cannot() -> None:
     assert observation == "<result> 1 </result>\n<result> 3 </result>" and info["format_ok"]
     _, _, terminated, _, info = env.step(Action.final("</answer> \\boxed{"))
     assert terminated and info["answer"] == "</answer> \\boxed{"
+    first, last = (shown.turn for shown in env.view.turns)
+    assert first.calls == several.calls and last.answer == "</answer> \\boxed{"
 
 
 def test_an_unknown_tool_is_an_error_for_the_model() -> None:

@@ -234,8 +234,8 @@ def test_settings_of_the_source_are_checked(tmp_path: Path) -> None:
         (b"", "is no snapshot: .* it is empty"),
         (b"\x89PNG\r\n\x1a\n", "is no snapshot: expected a file that begins with 'appo-gym snapshot', it begins with"),
         (b"appo-gym snapshot what", "is damaged: its first line is"),
-        (b"appo-gym snapshot 7 sha256 " + b"0" * 64 + b"\n{}", "of version 7, this program reads version 1"),
-        (b"appo-gym snapshot 1 sha256 " + b"0" * 64 + b"\n{}", "is damaged: its 2 bytes have the digest"),
+        (b"appo-gym snapshot 7 sha256 " + b"0" * 64 + b"\n{}", "of version 7, this program reads version 2"),
+        (b"appo-gym snapshot 2 sha256 " + b"0" * 64 + b"\n{}", "is damaged: its 2 bytes have the digest"),
     ],
 )
 def test_files_that_are_no_snapshots_are_refused(content: bytes, message: str, tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def _forged(saved: bytes, path: Path, change: Callable[[dict[str, Any]], object]
 
 
 def _written(body: bytes, path: Path) -> Path:
-    path.write_bytes(b"appo-gym snapshot 1 sha256 " + hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+    path.write_bytes(b"appo-gym snapshot 2 sha256 " + hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
     return path
 
 
@@ -287,9 +287,9 @@ def _written(body: bytes, path: Path) -> Path:
         lambda body: body["episode"].pop("calls"),
         lambda body: body["episode"].update(more=1),
         lambda body: body.update(episode=[]),
-        lambda body: body["episode"]["messages"].update({"$tuple": 3}),
+        lambda body: body["episode"]["history"].update({"$tuple": 3}),
         lambda body: body["episode"].update(messages={"$Popen": {"args": "ls"}}),
-        lambda body: body["episode"]["messages"]["$tuple"][0]["$Message"].pop("role"),
+        lambda body: body["episode"]["history"]["$tuple"][0]["$Turn"].pop("action"),
         lambda body: body["episode"].update(messages={"$bytes": "?"}),
         lambda body: body["tools"].update(count="?"),
         lambda body: body["tools"].update(count=base64.b64encode(b"many").decode()),
@@ -349,4 +349,4 @@ def test_every_field_of_an_episode_is_saved(tmp_path: Path) -> None:
     assert isinstance(state.env, EnvState)
     save_snapshot(state, tmp_path / "state")
     body: Mapping[str, Any] = json.loads((tmp_path / "state").read_bytes().partition(b"\n")[2])
-    assert {"task", *body["episode"]} == {*type(state.env.episode).__slots__}
+    assert {"task", *body["episode"]} == {*state.env.episode._fields}
