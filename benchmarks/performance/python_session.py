@@ -50,24 +50,24 @@ def rows() -> list[Row]:
         ]
 
 
-def _bare_fork(closing: contextlib.ExitStack) -> Callable[[int, int], float]:
+def _bare_fork(closing: contextlib.ExitStack) -> Callable[[int], float]:
     """Measures the bare fork, or NaN where there are no user namespaces."""
     try:
         bare = BareFork()
     except OSError:
-        return lambda count, megabytes: math.nan
+        return lambda count: math.nan
     closing.callback(bare.close)
     return bare.milliseconds
 
 
-def _fork_rows(session: PythonSession, plain: PythonSession, bare: Callable[[int, int], float]) -> list[Row]:
+def _fork_rows(session: PythonSession, plain: PythonSession, bare: Callable[[int], float]) -> list[Row]:
     large = session.fork()[0]
     large.run("import numpy; ballast = numpy.ones(500 << 17)")
-    samples = [(_fork_ms(session, 1), bare(1, 0), _fork_ms(plain, 1), _fork_ms(large, 1)) for _ in range(_SOME)]
+    samples = [(_fork_ms(session, 1), bare(1), _fork_ms(plain, 1), _fork_ms(large, 1)) for _ in range(_SOME)]
     one, peer, unisolated, at_500 = map(statistics.median, zip(*samples, strict=True))
     large.close()
     many, many_peer = map(
-        statistics.median, zip(*((_fork_ms(session, 16), bare(16, 0)) for _ in range(_FEW)), strict=True)
+        statistics.median, zip(*((_fork_ms(session, 16), bare(16)) for _ in range(_FEW)), strict=True)
     )
     bare_name = "bare fork + unshare + tmpfs"
     return [

@@ -1,6 +1,6 @@
 """What the Python session is compared with: the least that the kernel could do, and what others do instead.
 
-Owns the peers. Each runs in a program of its own with the same modules imported, so that it forks as much memory.
+Owns the peers. The bare fork is one of the same process; the others run in programs of their own.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+from appo_envs.tools.python import PythonSession, PythonSettings
 
 MEGABYTES = 100
 PREFIX = f"""
@@ -22,33 +24,19 @@ time.sleep(1)
 BRANCH = "print(len(expanded.args))"
 BRANCHES = 4
 
-_IMPORTS = """
-import ctypes, gc, json, os, sys, time
-os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a program with threads may not leave its user namespace
-import numpy, sympy
-x = sympy.Symbol("x")
-sympy.solve(x**2 - 2, x); sympy.integrate(sympy.sin(x) * x, x)
-sympy.simplify((x**2 - 1) / (x - 1)); sympy.latex(x**2)
-gc.collect(); gc.freeze()
-"""
-_BARE_FORK = (
-    _IMPORTS
-    + """
+_BARE_FORK = """
+import ctypes, os, signal, time
+signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 libc = ctypes.CDLL(None, use_errno=True)
 NEWUSER, NEWNS, PRIVATE, REC = 0x10000000, 0x20000, 1 << 18, 16384
 user = os.getuid()
 if libc.unshare(NEWUSER | NEWNS):
-    sys.exit("no user namespaces")
+    raise OSError("no user namespaces")
 for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1")):
     with open("/proc/self/" + name, "w") as file:
         file.write(text)
 libc.mount(b"none", b"/", None, PRIVATE | REC, None)
-ballast = None
-print("ready", flush=True)
-for line in sys.stdin:
-    count, megabytes = map(int, line.split())
-    if ballast is None or ballast.nbytes != megabytes << 20:
-        ballast = numpy.ones(megabytes << 17)
+def bare(count):
     reader, writer = os.pipe()
     begin, pids = time.perf_counter(), []
     for _ in range(count):
@@ -62,14 +50,14 @@ for line in sys.stdin:
     ready = 0
     while ready < count:
         ready += len(os.read(reader, count))
-    print(time.perf_counter() - begin, flush=True)
+    took = time.perf_counter() - begin
     for pid in pids:
         os.kill(pid, 9)
     for pid in pids:
         os.waitpid(pid, 0)
     os.close(reader), os.close(writer)
+    return 1000 * took
 """
-)
 _PING_PONG = """
 import os, socket, sys
 ours = socket.socket(fileno=int(sys.argv[1]))
@@ -79,35 +67,27 @@ while (data := ours.recv(1000)):
 
 
 class BareFork:
-    """A process with the same modules as a session's, which forks with the least of isolation.
+    """A session's process without isolation, whose code forks it with the least that a branch needs.
 
-    Every fork leaves its parent's mounts and gets an empty tmpfs, and nothing more.
+    Every fork leaves its parent's mounts and gets an empty tmpfs, and nothing more: no greeting, no check, no walls.
 
     Raises:
         OSError: user namespaces are not available.
     """
 
     def __init__(self) -> None:
-        self._program = subprocess.Popen(
-            [sys.executable, "-c", _BARE_FORK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        if self._answer() != "ready":
+        self._session = PythonSession(PythonSettings(isolation="none"))
+        if self._session.run(_BARE_FORK).error is not None:
+            self.close()
             raise OSError("the bare fork needs user namespaces")
 
-    def _answer(self) -> str:
-        assert self._program.stdout is not None
-        return self._program.stdout.readline().strip()
-
-    def milliseconds(self, count: int, megabytes: int = 0) -> float:
-        """Time until `count` forks of the process, which holds so many megabytes, have their own /tmp."""
-        assert self._program.stdin is not None
-        self._program.stdin.write(f"{count} {megabytes}\n")
-        self._program.stdin.flush()
-        return 1000 * float(self._answer())
+    def milliseconds(self, count: int) -> float:
+        """Time until `count` forks of the process have their own /tmp."""
+        return float(self._session.run(f"bare({count})").value or "nan")
 
     def close(self) -> None:
         """End it."""
-        self._program.communicate()
+        self._session.close()
 
 
 class PingPong:
