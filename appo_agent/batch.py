@@ -6,7 +6,7 @@ their rollout with them; nothing is ever looked up by row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
@@ -135,16 +135,22 @@ class Batch:
         }
         return replace(self, keys=tuple(self.keys[row] for row in index.tolist()), **chosen)
 
-    def split(self, max_tokens: int) -> Iterator[Batch]:
-        """Micro-batches of whole rows in order, each at most `max_tokens` padded tokens (but at least one row)."""
+    def micro_batches(self, max_tokens: int) -> list[list[int]]:
+        """Which rows go together in micro-batches of at most `max_tokens` padded tokens (but at least one row).
+
+        Rows of like length go together, the longest first: so little is padding, and memory runs out at once or never.
+        All rows stay in their order if they fit into one.
+        """
         lengths = self.attention_mask.sum(1).tolist()
-        start, widest = 0, 0
-        for row, length in enumerate(lengths):
-            widest = max(widest, length)
-            if row > start and widest * (row + 1 - start) > max_tokens:
-                yield self.select(range(start, row))
-                start, widest = row, length
-        yield self.select(range(start, len(self)))
+        if len(self) * max(lengths, default=0) <= max_tokens:
+            return [list(range(len(self)))]
+        parts: list[list[int]] = []
+        for row in sorted(range(len(self)), key=lambda row: -lengths[row]):
+            if parts and lengths[parts[-1][0]] * (len(parts[-1]) + 1) <= max_tokens:
+                parts[-1].append(row)
+            else:
+                parts.append([row])
+        return parts
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on a device."""

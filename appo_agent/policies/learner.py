@@ -7,7 +7,7 @@ and transformers models share it through `CausalModel`; formulas live in `appo_a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -139,11 +139,12 @@ class InProcessLearner:
 
     @torch.no_grad()
     def _score(self, batch: Batch) -> TokenScores:
-        parts = [self._forward(part) for part in batch.split(self._micro_batch_tokens)]
-        width = batch.token_ids.shape[1]
+        places = batch.micro_batches(self._micro_batch_tokens)
+        parts = [self._forward(batch.select(rows)) for rows in places]
+        shape = batch.token_ids.shape
         return TokenScores(
-            torch.cat([_widen(part.logprobs.cpu(), width) for part in parts]),
-            torch.cat([_widen(part.entropies.cpu(), width) for part in parts]),
+            _placed(places, [part.logprobs for part in parts], shape),
+            _placed(places, [part.entropies for part in parts], shape),
         )
 
     def update(self, batch: Batch, loss: LossConfig) -> UpdateMetrics:
@@ -174,8 +175,8 @@ class InProcessLearner:
         totals = torch.zeros(4, dtype=torch.float64)
         # Without a KL term a row whose advantages are all zero has no gradient; it still counts in the averages.
         trained = batch if loss.kl_weight else _with_signal(batch)
-        for cut in trained.split(self._micro_batch_tokens) if trained is not None else ():
-            part = cut.to(self.model.device)
+        for rows in trained.micro_batches(self._micro_batch_tokens) if len(trained) else ():
+            part = trained.select(rows).to(self.model.device)
             if part.old_logprobs is None or part.advantages is None:
                 raise ValueError("update needs a batch with old_logprobs and advantages")
             scores = self._forward(part)
@@ -269,16 +270,19 @@ class InProcessLearner:
             parameter.copy_(weights[name])
 
 
-def _with_signal(batch: Batch) -> Batch | None:
+def _with_signal(batch: Batch) -> Batch:
     if batch.advantages is None:
         return batch
-    rows = (batch.advantages != 0).any(1).nonzero()[:, 0]
-    return batch.select(rows) if len(rows) else None
+    return batch.select((batch.advantages != 0).any(1).nonzero()[:, 0])
 
 
 def _without_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _widen(values: Tensor, width: int) -> Tensor:
-    return torch.nn.functional.pad(values, (0, width - values.shape[1]))
+def _placed(places: Sequence[list[int]], parts: Sequence[Tensor], shape: torch.Size) -> Tensor:
+    """Values of micro-batches at their rows of the whole batch, on the CPU; 0 in columns that a part does not have."""
+    whole = torch.zeros(shape, dtype=parts[0].dtype)
+    for rows, part in zip(places, parts, strict=True):
+        whole[rows, : part.shape[1]] = part.cpu()
+    return whole

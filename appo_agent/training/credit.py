@@ -35,13 +35,29 @@ class Scored(NamedTuple):
         batch: the rows, with `old_logprobs`; `advantages` once credit is assigned.
         scores: log pi_theta and entropies, (B, T).
         log_omega: log of the future value, (B, T), not clipped.
+        version: of the weights that are pi_theta here.
         branching_scores: the criterion's values, (B, T); None where nothing was chosen.
     """
 
     batch: Batch
     scores: TokenScores
     log_omega: Tensor
+    version: int
     branching_scores: Tensor | None = None
+
+    def select(self, rows: Sequence[int]) -> Scored:
+        """These rows, before anything was chosen; without columns that are padding in all of them."""
+        batch = self.batch.select(rows)
+        width = batch.token_ids.shape[1]
+        scores = TokenScores(*(values[rows, :width] for values in self.scores))
+        return Scored(batch, scores, self.log_omega[rows, :width], self.version)
+
+
+def score_drawn(batch: Batch, learner: Learner) -> Scored:
+    """Score rows that the current weights drew: they are pi_old, every ratio to them is 1, and so is Omega."""
+    scores = learner.score(batch)
+    batch = replace(batch, old_logprobs=scores.logprobs)
+    return Scored(batch, scores, torch.zeros_like(scores.logprobs), learner.version)
 
 
 def score(batch: Batch, learner: Learner, future: FutureValue) -> Scored:
@@ -49,7 +65,8 @@ def score(batch: Batch, learner: Learner, future: FutureValue) -> Scored:
     if batch.old_logprobs is None:
         raise ValueError("old_logprobs are not yet known; score the rollouts before the first update")
     scores = learner.score(batch)
-    return Scored(batch, scores, log_omega(scores.logprobs - batch.old_logprobs, batch, future))
+    ratio = scores.logprobs - batch.old_logprobs
+    return Scored(batch, scores, log_omega(ratio, batch, future), learner.version)
 
 
 def log_omega(log_ratio: Tensor, batch: Batch, future: FutureValue) -> Tensor:

@@ -18,7 +18,7 @@ from appo_agent.rollout.branch import PlacedBranch, grow
 from appo_agent.rollout.collect import Collector
 from appo_agent.training.branching import BranchChooser
 from appo_agent.training.config import TrainConfig
-from appo_agent.training.credit import Scored, assign_credit, score
+from appo_agent.training.credit import Scored, assign_credit, score, score_drawn
 from appo_agent.training.growth import Growth
 from appo_agent.training.step_metrics import StepMetrics, without_errors
 from appo_agent.types import RolloutTree
@@ -80,8 +80,8 @@ class Trainer:
         with metrics.phase("generate"):
             trees, discarded = self._growth.draw(tasks, spares, seed, metrics)
         with metrics.phase("score"):
-            rollouts = self._with_old_logprobs(self._rows(trees))
-        metrics.mismatch(rollouts)
+            drawn = self._score_drawn(self._rows(trees))
+        metrics.mismatch(drawn.batch)
 
         grown, trained = list(trees), list[Scored]()
         for epoch in range(config.epochs):
@@ -89,11 +89,11 @@ class Trainer:
             grown, trained = list(trees), []
             for index, prompts in enumerate(np.split(order, config.mini_batches)):
                 members = set(prompts.tolist())
-                rows = [row for row, key in enumerate(rollouts.keys) if key.tree in members]
+                rows = [row for row, key in enumerate(drawn.batch.keys) if key.tree in members]
                 if not rows:
                     continue
                 branch_seed = derive_seed(seed, "branch", epoch, index)
-                grown, scored = self._mini_batch(grown, rollouts.select(rows), branch_seed, index, metrics)
+                grown, scored = self._mini_batch(grown, drawn.select(rows), branch_seed, index, metrics)
                 trained += scored
         return StepResult(grown + discarded, trained, metrics.finish())
 
@@ -108,11 +108,13 @@ class Trainer:
         return Batch.from_samples(samples)
 
     def _mini_batch(
-        self, trees: list[RolloutTree], rollouts: Batch, seed: int, index: int, metrics: StepMetrics
+        self, trees: list[RolloutTree], drawn: Scored, seed: int, index: int, metrics: StepMetrics
     ) -> tuple[list[RolloutTree], list[Scored]]:
         config = self._config
         with metrics.phase("score"):
-            scored = [score(rollouts, self._learner, config.future)]
+            # Before the step's first update pi_theta is pi_old, which has scored the rows already.
+            is_old = drawn.version == self._learner.version
+            scored = [drawn if is_old else score(drawn.batch, self._learner, config.future)]
         metrics.future_value(scored[0], index)
         if self.chooser is not None:
             trees, scored = self._branch(self.chooser, trees, scored, seed, metrics)
@@ -166,11 +168,9 @@ class Trainer:
         ]
         if not samples:
             return []
-        fresh = self._with_old_logprobs(Batch.from_samples(samples))
-        return [score(fresh, self._learner, self._config.future)]
+        return [self._score_drawn(Batch.from_samples(samples))]
 
-    def _with_old_logprobs(self, batch: Batch) -> Batch:
-        """The batch with what the current weights, and pi_ref where the loss has a KL term, say of its tokens."""
-        old = self._learner.score(batch).logprobs
+    def _score_drawn(self, batch: Batch) -> Scored:
+        """Score rows that the current weights drew; by pi_ref too where the loss has a KL term."""
         ref = self._learner.score_reference(batch).logprobs if self._config.loss.kl_weight else None
-        return replace(batch, old_logprobs=old, ref_logprobs=ref)
+        return score_drawn(replace(batch, ref_logprobs=ref), self._learner)

@@ -40,20 +40,28 @@ def test_behaviour_log_probs_stand_at_their_tokens_after_tool_results() -> None:
     ]
 
 
-def test_select_split_and_concat_act_on_every_tensor() -> None:
+def test_select_and_concat_act_on_every_tensor() -> None:
     rows = batch()
     picked = rows.select([2, 0])
     assert [key.rollout for key in picked.keys] == ["0.0.0", "0"]
     assert picked.token_ids.shape == picked.action_mask.shape == (2, 8)
     assert picked.inherited.tolist() == [5, 0]
-    parts = list(rows.split(max_tokens=22))
-    assert [len(part) for part in parts] == [2, 1]
+    parts = [rows.select([0, 1]), rows.select([2])]
     joined = Batch.concat(parts)
     assert joined.keys == rows.keys
     for name, value in rows._tensors():
         assert torch.equal(getattr(joined, name), value), name
-    assert [len(part) for part in rows.split(max_tokens=1)] == [1, 1, 1]
     assert rows.to("cpu").keys == rows.keys
+
+
+def test_micro_batches_hold_rows_of_like_length() -> None:
+    rows = batch().select([2, 0, 1])
+    assert rows.attention_mask.sum(1).tolist() == [8, 7, 11]
+    assert rows.micro_batches(max_tokens=33) == [[0, 1, 2]]
+    assert rows.micro_batches(max_tokens=32) == [[2, 0], [1]]
+    assert rows.micro_batches(max_tokens=22) == [[2, 0], [1]]
+    assert rows.micro_batches(max_tokens=16) == [[2], [0, 1]]
+    assert rows.micro_batches(max_tokens=1) == [[2], [0], [1]]
 
 
 def test_the_group_of_a_nested_tree() -> None:

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from appo_agent.policies.pretrained.decoding import roomy_cache, use_grouped_attention
+
 
 class Decoded(NamedTuple):
     """Logits (R, V) of the next token, and the key-value cache with which the step after goes on."""
@@ -43,6 +45,7 @@ class PretrainedModel:
         if model.get_output_embeddings() is None:
             raise ValueError(f"{type(model).__name__} has no output head; load a causal language model")
         self.model = model.eval()
+        use_grouped_attention(model)
         self._compute_dtype = compute_dtype
         self._checkpoint_layers = checkpoint_layers
         if checkpoint_layers:
@@ -87,7 +90,7 @@ class PretrainedModel:
                 input_ids=token_ids,
                 attention_mask=mask,
                 position_ids=positions,
-                past_key_values=cache,
+                past_key_values=roomy_cache(self.model.config) if cache is None else cache,
                 use_cache=True,
                 logits_to_keep=1,
             )
