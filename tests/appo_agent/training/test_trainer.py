@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from appo_agent.algorithms.plan import ScoreBranches
+from appo_agent.algorithms.logprobs import TokenScores
+from appo_agent.algorithms.plan import Independent, ScoreBranches
 from appo_agent.algorithms.registry import ALGORITHMS
+from appo_agent.batch import Batch
 from appo_agent.policies.base import GenerationRequest
 from appo_agent.training.build import Agent, build_agent
 from appo_agent.training.config import TrainConfig
@@ -137,6 +139,32 @@ def test_branches_are_drawn_by_the_current_policy_and_rollouts_by_the_old_one(
     # Two mini-batches: branches of the first are drawn before any update, those of the second after one.
     assert {rollout.policy_version for tree in result.trees for rollout in tree.branches} == {0, 1}
     assert result.metrics["branching/cold_fraction"] == 0.5
+
+
+@pytest.mark.parametrize(("epochs", "again"), [(1, 2), (2, 6)])
+def test_rollouts_are_scored_again_only_after_an_update(
+    config: TrainConfig, agent: Agent, monkeypatch: pytest.MonkeyPatch, epochs: int, again: int
+) -> None:
+    scored: list[tuple[int, frozenset[int]]] = []
+    score = agent.learner.score
+
+    def watched(batch: Batch) -> TokenScores:
+        scored.append((agent.learner.version, frozenset(key.tree for key in batch.keys)))
+        return score(batch)
+
+    monkeypatch.setattr(agent.learner, "score", watched)
+    # Four prompts in two mini-batches: the first mini-batch of the first epoch meets the weights that drew it.
+    plan = Independent(rollouts=4)
+    [result] = run_steps(replace(config, plan=plan, epochs=epochs), agent)
+    first, *later = scored
+    assert first == (0, frozenset(range(4)))
+    assert sum(len(trees) for _, trees in later) == again and 0 not in [version for version, _ in later]
+    # Of the last epoch the records say what pi_theta was: in the first epoch's first mini-batch it was pi_old.
+    equal = [
+        part.batch.old_logprobs is not None and torch.equal(part.scores.logprobs, part.batch.old_logprobs)
+        for part in result.scored
+    ]
+    assert equal == ([True, False] if epochs == 1 else [False, False])
 
 
 def test_branches_receive_no_gradient_unless_they_are_trained(config: TrainConfig) -> None:
