@@ -33,7 +33,7 @@ class OptimizerConfig:
     """AdamW as the policy-gradient updates use it."""
 
     learning_rate: float = 4e-4
-    """Peak step size, > 0. At 6e-4 runs with small groups can lose the format for a while; 4e-4 is safe here."""
+    """Peak step size, > 0. Hot runs with small groups can lose late what they learnt: many at 6e-4, a few at 4e-4."""
     warmup_updates: int = 20
     """Updates over which the step size grows linearly from 0."""
     beta1: float = 0.9
