@@ -50,6 +50,7 @@ def markdown(findings: Findings, level: int = 1) -> str:
         "Overhead: processor seconds against the reference arm.",
         *(_cost_table(findings, environment) for environment in findings.environments),
         f"{mark}# Seconds by phase",
+        "Medians over seeds, on the wall's clock: a run that was suspended for a while does not carry them.",
         *(_phase_table(findings, environment) for environment in findings.environments),
         f"{mark}# Learning rates",
         _rate_table(findings),
@@ -185,7 +186,7 @@ def _phase_table(findings: Findings, environment: str) -> str:
     found = {arm: findings.of(environment, arm) for arm in findings.arms}
     phases = list(dict.fromkeys(name for outcomes in found.values() for each in outcomes for name in _phases(each)))
     rows = [
-        (arm, *(f"{_mean(outcomes, lambda each, name=name: _phases(each).get(name, 0.0)):.1f}" for name in phases))
+        (arm, *(f"{statistics.median(_phases(each).get(name, 0.0) for each in outcomes):.1f}" for name in phases))
         for arm, outcomes in found.items()
         if outcomes
     ]
