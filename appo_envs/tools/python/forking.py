@@ -1,15 +1,17 @@
 """Forking a session's process, seen from the trainer.
 
 Owns the handshake: n channels go in, every fork greets on its own, gets its surroundings and a second channel
-that its parent never held, and greets again on that one. What the fork does meanwhile is in `sandbox.worker`.
+that its parent never held (from the template, if /tmp is private), and greets again on that one. What the fork does
+meanwhile is in `sandbox.worker`.
 """
 
 from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from .errors import SandboxError
 from .inspection import SharedWithParent, inspect_fork
@@ -18,6 +20,7 @@ from .sandbox.packets import Packet, ProtocolError, close_all, receive
 from .sandbox.wire import Failed, Fork, Forked, Furnished, Hello, Proceed, decode, send
 from .template_process import TemplateError
 
+T = TypeVar("T")
 # Copying a full /tmp takes a noticeable part of a second.
 _FORK_SECONDS, _SECONDS_PER_FORK = 5.0, 0.5
 # Every fork costs the parent a descriptor while it is made.
@@ -73,8 +76,8 @@ def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
                 parent.ask(Fork(number, scratches), tuple(theirs.fileno() for _, theirs in pairs))
                 for _, theirs in pairs:
                     theirs.close()
-                for (ours, _), scratch in zip(pairs, scratches, strict=True):
-                    births.append(_welcome(ours, scratch, parent, deadline))
+                for (first, _), scratch in zip(pairs, scratches, strict=True):
+                    births.append(_welcome(first, scratch, parent, deadline))
                     forks.append(births[-1].process)
                 for birth in births:
                     _second_greeting(birth, deadline)
@@ -108,28 +111,36 @@ def _check_count(forked: Forked, count: int) -> None:
 
 
 def _welcome(first: socket.socket, scratch: str, parent: SessionProcess, deadline: float) -> _Birth:
-    """Take the first greeting, furnish the fork's surroundings and send it its own channel."""
-    packet = _greeting(first, 1, deadline)
-    pid = packet.pid
-    if pid is None or pid in parent.nursery.live:
-        raise ProtocolError(f"a greeting came from process {pid}, which is no new fork")
+    """Take the first greeting, and have the fork get its surroundings and its own channel."""
+    nursery = parent.nursery
+    with ExitStack() as failing:
+        # Made while the fork is: it is on its way already.
+        ours, theirs = _or_unborn(nursery.system.channel_pair)
+        failing.callback(ours.close)
+        with theirs:
+            pid = _greeting(first, 1, deadline).pid
+            if pid is None or pid in nursery.live:
+                raise ProtocolError(f"a greeting came from process {pid}, which is no new fork")
+            handle = _or_unborn(lambda: nursery.hold(pid, ours))
+            failing.callback(handle.close)
+            failing.callback(handle.kill)
+            try:
+                furnished = nursery.furnish(handle, parent.stacked, (first, theirs))
+            except TemplateError as error:
+                raise _Unborn(str(error)) from error
+            if furnished is None:
+                send(first, Proceed([], []), (theirs.fileno(),), wait=False)
+        # Meanwhile the fork goes on.
+        process = SessionProcess(ours, Identity(pid, scratch, max(0, parent.threads - 1)), handle, nursery)
+        failing.pop_all()
+    return _Birth(process, furnished)
+
+
+def _or_unborn(get: Callable[[], T]) -> T:
     try:
-        ours, theirs = parent.nursery.system.channel_pair()
-        process = SessionProcess(ours, Identity(pid, scratch, max(0, parent.threads - 1)), parent.nursery)
+        return get()
     except OSError as error:
         raise _Unborn(f"the trainer cannot open more channels: {error.strerror}") from error
-    with theirs:
-        try:
-            furnished = parent.nursery.furnish(process.handle, parent.stacked)
-            proceed = Proceed([], []) if furnished is None else Proceed(furnished.files, furnished.cut)
-            send(first, proceed, (theirs.fileno(),), wait=False)
-        except TemplateError as error:
-            process.end()
-            raise _Unborn(str(error)) from error
-        except (ProtocolError, OSError):
-            process.end()
-            raise
-    return _Birth(process, furnished)
 
 
 def _second_greeting(birth: _Birth, deadline: float) -> None:

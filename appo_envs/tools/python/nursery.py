@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from .handles import ProcessHandle
+from .sandbox.packets import Pair
 from .sandbox.wire import Furnished
 from .system import System
 
@@ -39,12 +40,13 @@ class Nursery(Protocol):
         """A handle of a process that just greeted on `channel`; OSError if it has ended."""
         ...
 
-    def furnish(self, process: ProcessHandle, stacked: int) -> Furnished | None:
-        """Give a fork its private surroundings; None where /tmp is not private.
+    def furnish(self, process: ProcessHandle, stacked: int, channels: Pair) -> Furnished | None:
+        """Give a fork its private surroundings and its own channel; does nothing, None, where /tmp is not private.
 
         Args:
             process: the fork.
             stacked: how many /tmp lie over each other in its parent.
+            channels: our end of the channel that it greeted on, the fork's end of its own.
         """
         ...
 

@@ -57,6 +57,7 @@ class SessionProcess:
     Args:
         channel: our end of its channel; closed with the process.
         identity: which process it is.
+        handle: of the process; given back with it.
         nursery: what its forks need; the process is among the live ones there until it is ended.
 
     Attributes:
@@ -64,7 +65,7 @@ class SessionProcess:
         stacked: how many private /tmp lie over each other in it, of which it sees the last.
     """
 
-    def __init__(self, channel: socket.socket, identity: Identity, nursery: Nursery) -> None:
+    def __init__(self, channel: socket.socket, identity: Identity, handle: ProcessHandle, nursery: Nursery) -> None:
         self.identity = identity
         self.nursery = nursery
         self.lock = threading.RLock()
@@ -72,7 +73,7 @@ class SessionProcess:
         self.stacked = 1
         self._owner = os.getpid()
         self._channel = channel
-        self._handle = nursery.hold(identity.pid, channel)
+        self._handle = handle
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN)
         if self._handle.descriptor is not None:
@@ -86,11 +87,6 @@ class SessionProcess:
     def channel(self) -> socket.socket:
         """Our end of its channel."""
         return self._channel
-
-    @property
-    def handle(self) -> ProcessHandle:
-        """What stands for the process, valid while it is not ended."""
-        return self._handle
 
     @property
     def alive(self) -> bool:

@@ -24,7 +24,7 @@ from .memory import MemoryGroup, MemoryWatch, default_cap_mb
 from .process import Identity, SessionProcess
 from .sandbox.isolation import features
 from .sandbox.isolation.namespaces import NOBODY
-from .sandbox.packets import Packet, ProtocolError, close_all, receive
+from .sandbox.packets import Packet, Pair, ProtocolError, close_all, receive
 from .sandbox.settings import NONE, PythonSettings
 from .sandbox.wire import Done, Failed, Furnish, Furnished, Ready, Spawn, Sweep, decode
 from .system import system_for
@@ -144,7 +144,8 @@ class Supervisor:
             for listener in packet.descriptors:
                 self._guard.watch(listener)
             try:
-                process = SessionProcess(ours, Identity(packet.pid or 0, scratch, 0), self)
+                pid = packet.pid or 0
+                process = SessionProcess(ours, Identity(pid, scratch, 0), self.hold(pid, ours), self)
             except OSError as error:
                 raise SandboxError(f"a new session cannot be held: {error.strerror}") from error
             failing.pop_all()
@@ -166,15 +167,16 @@ class Supervisor:
         """
         return self.system.hold(pid, self.template_pid, channel)
 
-    def furnish(self, process: ProcessHandle, stacked: int) -> Furnished | None:
-        """Give a fork its private surroundings; None where /tmp is not private.
+    def furnish(self, process: ProcessHandle, stacked: int, channels: Pair) -> Furnished | None:
+        """Give a fork its private surroundings and its own channel; None where /tmp is not private.
 
         Raises:
             TemplateError: it cannot be done.
         """
         if features.PRIVATE_TMP not in self._active or process.descriptor is None:
             return None
-        return self._ask(Furnish(next(self._number), stacked), Furnished, (process.descriptor,))
+        first, own = (end.fileno() for end in channels)
+        return self._ask(Furnish(next(self._number), stacked), Furnished, (process.descriptor, first, own))
 
     def sweep(self, parent: int) -> None:
         """Kill the children of a process, and orphans, that are no known sessions."""

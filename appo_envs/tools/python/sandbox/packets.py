@@ -56,6 +56,11 @@ def packet_pair() -> Pair:
     return ours, theirs
 
 
+def packet_socket(descriptor: int) -> socket.socket:
+    """An end of a `packet_pair` that came to this process as a descriptor; takes the descriptor over."""
+    return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, descriptor)
+
+
 def framed_pair() -> Pair:
     """A connected pair of stream sockets that carry packets, on any POSIX system."""
     pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -27,10 +27,10 @@ from .isolation.root import enter_root, move_imports_inside
 from .isolation.seccomp import filter_here
 from .newborn import Birth, begin_session
 from .orphans import kill_strays
-from .packets import ProtocolError, close_all, receive
+from .packets import ProtocolError, close_all, packet_socket, receive
 from .settings import ISOLATED, LINUX, PythonSettings
 from .tree import TreeError
-from .wire import Done, Failed, Furnish, Message, Ready, Spawn, Sweep, decode, send
+from .wire import Done, Failed, Furnish, Message, Proceed, Ready, Spawn, Sweep, decode, send
 from .worker import new_interpreter
 
 
@@ -137,8 +137,15 @@ class _Template:
             case Spawn():
                 self._spawn(request, descriptors[0])
             case Furnish():
-                limits = self._plan.settings.limits
-                return furnish_fork(descriptors[0], limits, self._own_mounts, request)
+                pidfd, first, own = descriptors
+                furnished = furnish_fork(pidfd, self._plan.settings.limits, self._own_mounts, request)
+                greeted = packet_socket(first)
+                try:
+                    # From here, and not from the trainer: the fork need not wait for that to wake up.
+                    send(greeted, Proceed(furnished.files, furnished.cut), (own,), wait=False)
+                finally:
+                    greeted.detach()
+                return furnished
             case Sweep():
                 kill_strays(request.parent, request.keep, self._spawned)
         return Done(request.number)

@@ -75,9 +75,10 @@ class Spawn(NamedTuple):
 
 
 class Furnish(NamedTuple):
-    """Trainer to template: give a fork, whose process comes along, its private /tmp.
+    """Trainer to template: give a fork its private /tmp, then its own channel.
 
-    `stacked` is how many /tmp lie over each other in its parent.
+    `stacked` is how many /tmp lie over each other in its parent. Along come its process, our end of the channel
+    that it greeted on, and its end of its own.
     """
 
     number: int
@@ -85,7 +86,7 @@ class Furnish(NamedTuple):
 
 
 class Furnished(NamedTuple):
-    """Template to trainer: a fork has its own /tmp.
+    """Template to trainer: a fork has its own /tmp, and was told to proceed.
 
     The fork must open `files` again and `cut` the other descriptors; `stacked` /tmp lie over each other in
     it; the /tmp of its parent is on device `old_device`, and held files or not.
@@ -154,7 +155,10 @@ class Hello(NamedTuple):
 
 
 class Proceed(NamedTuple):
-    """Trainer to new fork: your surroundings are ready; open these files again and cut these descriptors."""
+    """Template to new fork, or the trainer where /tmp is not private: your surroundings are ready.
+
+    It must open `files` again and `cut` the other descriptors; its own channel comes along.
+    """
 
     files: list[OpenFile]
     cut: list[int]

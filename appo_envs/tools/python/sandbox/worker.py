@@ -16,11 +16,16 @@ from typing import NoReturn
 from .cell import Interpreter
 from .descriptors import CHANNEL, move_descriptor
 from .fork import fork
-from .packets import ProtocolError, close_all, open_channel, receive
+from .packets import Packet, ProtocolError, close_all, receive, send_packet
 from .settings import Limits
 from .tree import TreeError
-from .wire import Failed, Fork, Forked, Hello, Proceed, Ran, Run, decode, send
+from .wire import Failed, Fork, Forked, Hello, Proceed, Ran, Run, decode, encode, send
 from .workplace import Workplace
+
+# Whatever a fork touches is copied first, so what can be made before is.
+_FIRST_GREETING, _SECOND_GREETING = encode(Hello(1)), encode(Hello(2))
+_NOTHING_OPEN = Proceed([], [])
+_NOTHING_OPEN_DATA = encode(_NOTHING_OPEN)
 
 
 def new_interpreter(limits: Limits) -> Interpreter:
@@ -44,7 +49,7 @@ def serve(channel: socket.socket, workplace: Workplace, interpreter: Interpreter
         if isinstance(request, Run):
             _run(channel, interpreter, request)
         else:
-            channel, workplace = _fork(channel, workplace, request, packet.descriptors)
+            workplace = _fork(channel, workplace, request, packet.descriptors)
 
 
 def _run(channel: socket.socket, interpreter: Interpreter, request: Run) -> None:
@@ -57,10 +62,8 @@ def _run(channel: socket.socket, interpreter: Interpreter, request: Run) -> None
         send(channel, Ran(request.number, "", None, error, outcome.timed_out, outcome.threads))
 
 
-def _fork(
-    channel: socket.socket, workplace: Workplace, request: Fork, ends: list[int]
-) -> tuple[socket.socket, Workplace]:
-    """Fork once for each channel end; returns in the parent and in every fork, each with its own channel."""
+def _fork(channel: socket.socket, workplace: Workplace, request: Fork, ends: list[int]) -> Workplace:
+    """Fork once for each channel end; returns in the parent and in every fork, where `channel` is its own."""
     # The forks of a session are reaped by the kernel, whatever the session's code did to the signal.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     error, made = None, 0
@@ -71,34 +74,36 @@ def _fork(
             error = f"fork: {trouble.strerror}"
             break
         if pid == 0:
-            channel.detach()
-            return _begin_fork(workplace, end, ends, scratch)
+            for other in ends:
+                if other != end:
+                    os.close(other)
+            return _begin_fork(channel, workplace, end, scratch)
         made += 1
     close_all(ends)
     send(channel, Forked(request.number, made, error))
-    return channel, workplace
+    return workplace
 
 
-def _begin_fork(workplace: Workplace, end: int, ends: list[int], scratch: str) -> tuple[socket.socket, Workplace]:
+def _begin_fork(channel: socket.socket, workplace: Workplace, end: int, scratch: str) -> Workplace:
     """Make this process, just forked, a session of its own.
 
     The parent still holds `end`, so it serves for one greeting only: the answer brings a channel that the
-    trainer made afterwards, and the second greeting comes on that one.
+    trainer made afterwards, and the second greeting comes on that one. Either takes the number of the parent's
+    channel, and so the place behind `channel`.
     """
-    close_all([other for other in ends if other != end])
     move_descriptor(end, CHANNEL)
-    channel = open_channel(CHANNEL)
     try:
         own = workplace.leave(scratch)
-        send(channel, Hello(1))
+        send_packet(channel, _FIRST_GREETING, (), wait=True)
         packet = receive(channel)
-        proceed = decode(packet.data, Proceed)
-        channel.detach()
         move_descriptor(packet.descriptors[0], CHANNEL)
-        channel = open_channel(CHANNEL)
-        own.settle(proceed)
+        own.settle(_what_is_open(packet))
     except (OSError, TreeError) as error:
         send(channel, Failed(f"the fork's files: {error}"))
         os._exit(1)
-    send(channel, Hello(2))
-    return channel, own
+    send_packet(channel, _SECOND_GREETING, (), wait=True)
+    return own
+
+
+def _what_is_open(packet: Packet) -> Proceed:
+    return _NOTHING_OPEN if packet.data == _NOTHING_OPEN_DATA else decode(packet.data, Proceed)

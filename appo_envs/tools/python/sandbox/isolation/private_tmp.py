@@ -46,7 +46,6 @@ class PrivateTmp:
     def leave(self, scratch: str) -> PrivateTmp:
         """Leave the parent's mounts."""
         self._inside = os.getcwd()
-        os.chdir("/")
         kernel.unshare(kernel.CLONE_NEWNS)
         return self
 

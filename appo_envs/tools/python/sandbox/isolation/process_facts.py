@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import os
 
+# Of a file of /proc/PID/fdinfo; those of event objects may be longer, with what is asked for at their beginning.
+_MOST_BYTES = 4096
+
 
 def process_folder(pidfd: int) -> str:
     """The folder in /proc of the process that a descriptor stands for.
@@ -46,6 +49,10 @@ def maps_device(process: str, device: int) -> bool:
 
 def _facts(path: str) -> dict[str, str]:
     """The lines "key: value" of a file of /proc."""
-    with open(path) as file:
-        pairs = (line.partition(":") for line in file)
-        return {key: value.strip() for key, colon, value in pairs if colon}
+    # A file object would take longer than everything else here.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        lines = os.read(descriptor, _MOST_BYTES).decode().splitlines()
+    finally:
+        os.close(descriptor)
+    return {key: value.strip() for key, colon, value in (line.partition(":") for line in lines) if colon}
