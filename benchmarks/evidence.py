@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from appo_agent.analysis.compare.findings import Findings, read_findings
@@ -18,6 +19,7 @@ from appo_agent.analysis.compare.plots import draw
 from appo_agent.analysis.compare.report import markdown, summary
 from appo_agent.analysis.diagnose.diagnosis import Diagnosis
 from appo_agent.analysis.diagnose.diagnosis_file import read_diagnosis
+from appo_agent.analysis.diagnose.plots import draw as draw_diagnosis
 from appo_agent.analysis.diagnose.report import markdown as diagnosis_markdown
 
 ROOT = Path(__file__).parent.parent
@@ -34,9 +36,12 @@ nobody had seen. A comparison that finds nothing says with what power it would h
 """
 
 
-def page(comparisons: list[Findings], diagnoses: list[Diagnosis]) -> str:
-    """The text of the page."""
-    parts = [_compared(comparisons), *(diagnosis_markdown(each, level=2) for each in diagnoses)]
+def page(comparisons: list[Findings], diagnoses: dict[str, Diagnosis]) -> str:
+    """The text of the page; diagnoses by the names of their files."""
+    parts = [_compared(comparisons)]
+    for name, each in diagnoses.items():
+        parts.append(diagnosis_markdown(each, level=2))
+        parts.append(_shown(name, _names(lambda folder, each=each: draw_diagnosis(each, folder))))
     return "\n".join(parts)
 
 
@@ -47,7 +52,7 @@ def _compared(comparisons: list[Findings]) -> str:
     parts = [HEAD, "## In short\n\nDifferences in points of success, with 95 % intervals.\n\n" + short + "\n"]
     for each in comparisons:
         parts.append(markdown(each, level=2))
-        parts.append("\n\n".join(f"![{name}](evidence/{each.name}/{name}.png)" for name in _picture_names(each)) + "\n")
+        parts.append(_shown(each.name, _names(lambda folder, each=each: draw(each, folder))))
     return "\n".join(parts)
 
 
@@ -57,7 +62,8 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if the page is not up to date")
     options = parser.parse_args()
     comparisons = [read_findings(path) for path in sorted(RESULTS.glob("compare_*.json"))]
-    text = page(comparisons, [read_diagnosis(path) for path in sorted(RESULTS.glob("diagnose_*.json"))])
+    diagnoses = {path.stem: read_diagnosis(path) for path in sorted(RESULTS.glob("diagnose_*.json"))}
+    text = page(comparisons, diagnoses)
     if options.check:
         if PAGE.read_text(encoding="utf-8") != text:
             print(f"{PAGE} is not what {RESULTS} says; run `python benchmarks/evidence.py`", file=sys.stderr)
@@ -65,16 +71,25 @@ def main() -> int:
         return 0
     PAGE.write_text(text, encoding="utf-8")
     for each in comparisons:
-        folder = PICTURES / each.name
-        folder.mkdir(parents=True, exist_ok=True)
-        draw(each, folder)
+        draw(each, _made(PICTURES / each.name))
+    for name, each in diagnoses.items():
+        draw_diagnosis(each, _made(PICTURES / name))
     print(PAGE)
     return 0
 
 
-def _picture_names(findings: Findings) -> list[str]:
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _names(drawn: Callable[[Path], list[Path]]) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
-        return [path.stem for path in draw(findings, Path(folder))]
+        return [path.stem for path in drawn(Path(folder))]
+
+
+def _shown(folder: str, names: list[str]) -> str:
+    return "\n\n".join(f"![{name}](evidence/{folder}/{name}.png)" for name in names) + "\n"
 
 
 def _indented(text: str) -> str:

@@ -1,4 +1,5 @@
 import importlib.util
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ def evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     pilot(spec, folder, run)
     (tmp_path / "results").mkdir()
     write_findings(find(spec, folder, confirm(spec, folder, run)), tmp_path / "results" / "compare_toy.json")
+    shutil.copy(ROOT / "benchmarks" / "results" / "diagnose_sql_70.json", tmp_path / "results")
     for name, path in (("RESULTS", "results"), ("PAGE", "evidence.md"), ("PICTURES", "pictures")):
         monkeypatch.setattr(module, name, tmp_path / path)
     return module
@@ -44,6 +46,8 @@ def test_the_page_has_answers_tables_and_pictures(evidence: ModuleType, monkeypa
     assert "## Comparison `toy`" in text and "### Primary differences" in text
     assert "![differences](evidence/toy/differences.png)" in text
     assert (evidence.PICTURES / "toy" / "differences.png").is_file()
+    assert "![chosen_tokens](evidence/diagnose_sql_70/chosen_tokens.png)" in text
+    assert (evidence.PICTURES / "diagnose_sql_70" / "chosen_tokens.png").is_file()
     monkeypatch.setattr(sys, "argv", ["evidence.py", "--check"])
     assert evidence.main() == 0
 
@@ -60,6 +64,6 @@ def test_a_page_that_was_edited_is_found(
 
 
 def test_without_comparisons_the_page_says_so(evidence: ModuleType) -> None:
-    assert "No comparison is on file yet." in evidence.page([], [])
+    assert "No comparison is on file yet." in evidence.page([], {})
     findings = read_findings(evidence.RESULTS / "compare_toy.json")
-    assert "No comparison is on file yet." not in evidence.page([findings], [])
+    assert "No comparison is on file yet." not in evidence.page([findings], {})

@@ -1,4 +1,4 @@
-"""Pictures of a diagnosis: rules, tokens along the rollout, Omega over training, the map of branches.
+"""Pictures of a diagnosis: rules, tokens along the rollout, clouds of chosen tokens, Omega, the map of branches.
 
 Owns the drawing. Colours are Paul Tol's, which remain apart for the colour-blind.
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from appo_agent.analysis.diagnose.clouds import cloud
 from appo_agent.analysis.diagnose.diagnosis import Diagnosis
 from appo_agent.analysis.diagnose.places import PLACES
 
@@ -23,10 +24,11 @@ _MARKS = dict(zip(PLACES, ((BLUE, "o"), (RED, "s"), (GREEN, "^"), (YELLOW, "D"),
 
 def draw(diagnosis: Diagnosis, folder: Path) -> list[Path]:
     """Write the pictures as PNG; returns their paths."""
-    pictures = [
-        _save(_rules(diagnosis), folder / "rules.png"),
-        _save(_along(diagnosis), folder / "along_rollouts.png"),
-    ]
+    pictures = [_save(_rules(diagnosis), folder / "rules.png")]
+    if any(diagnosis.words):
+        pictures.append(_save(_clouds(diagnosis), folder / "chosen_tokens.png"))
+    if diagnosis.tokens:
+        pictures.append(_save(_along(diagnosis), folder / "along_rollouts.png"))
     if diagnosis.omega:
         pictures.append(_save(_omega(diagnosis), folder / "omega.png"))
     if diagnosis.branches:
@@ -51,6 +53,20 @@ def _rules(diagnosis: Diagnosis) -> Figure:
     for axes in (left, right):
         axes.axvline(0, color="#222222", linewidth=0.8)
         _tidy(axes)
+    return figure
+
+
+def _clouds(diagnosis: Diagnosis) -> Figure:
+    shown = [(rule, words) for rule, words in zip(diagnosis.rules, diagnosis.words, strict=True) if words]
+    columns = min(3, len(shown))
+    rows = -(-len(shown) // columns)
+    figure = _figure(3.4 * columns, 2 * rows)
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in panels:
+        axes.set_axis_off()
+    for axes, (rule, words) in zip(panels, shown, strict=False):
+        axes.imshow(cloud(dict(words)), interpolation="bilinear")
+        axes.set_title(rule, fontsize="small")
     return figure
 
 
