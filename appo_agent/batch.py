@@ -15,8 +15,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from appo_agent.algorithms.group import Group, Turns
-from appo_agent.types import Rollout, RolloutTree
+from appo_agent.algorithms.group import Group, Meetings, Turns
+from appo_agent.types import Rollout, RolloutTree, TokenSpan
 
 
 class SampleKey(NamedTuple):
@@ -173,6 +173,7 @@ def group_of(tree: RolloutTree) -> Group:
         branch_at=torch.tensor([before if up >= 0 else -1 for before, up in zip(inherited, parent, strict=True)]),
         lengths=torch.tensor([b + rollout.own_policy_tokens for b, rollout in zip(inherited, tree, strict=True)]),
         turns=turns,
+        meetings=_meetings_of(tree),
     )
 
 
@@ -190,6 +191,24 @@ def _turns_of(tree: RolloutTree) -> Turns:
             states[row, column] = numbers.setdefault(seen.token_ids.tobytes(), len(numbers))
             seen, start = turn.observation, start + turn.policy_tokens
     return Turns(torch.from_numpy(starts), torch.from_numpy(states), torch.from_numpy(rewards))
+
+
+def _meetings_of(tree: RolloutTree) -> Meetings:
+    paths = [tree.path(rollout.id)[1:] for rollout in tree]
+    # Twice the token, and one more for the policy's: equal words of the two sides are no equal states.
+    marked = [[2 * span.token_ids + _by_policy(span) for span in path] for path in paths]
+    said = _pad([np.concatenate(path) for path in marked], fill=-1)
+    by_policy = (said % 2 == 1) & (said >= 0)
+    spoken = torch.nn.functional.pad(by_policy.cumsum(1), (1, 0))
+    differ = said[:, None] != said[None]
+    first = torch.where(differ.any(2), differ.int().argmax(2), said.shape[1])
+    agreed = spoken.gather(1, first)
+    chose = torch.nn.functional.pad(by_policy, (0, 1)).gather(1, first)
+    return Meetings(together=agreed + (chose & chose.T), agreed=agreed)
+
+
+def _by_policy(span: TokenSpan) -> int:
+    return int(span.author == "policy")
 
 
 def place_on_actions(batch: Batch, values: Sequence[Tensor]) -> Tensor:
@@ -210,8 +229,8 @@ def _widen(values: Tensor, width: int) -> Tensor:
     return torch.nn.functional.pad(values, (0, width - values.shape[1])) if values.dim() == 2 else values
 
 
-def _pad(rows: Sequence[NDArray]) -> Tensor:
-    padded = np.zeros((len(rows), max(map(len, rows))), dtype=rows[0].dtype)
+def _pad(rows: Sequence[NDArray], fill: int = 0) -> Tensor:
+    padded = np.full((len(rows), max(map(len, rows))), fill, dtype=rows[0].dtype)
     for index, row in enumerate(rows):
         padded[index, : len(row)] = row
     return torch.from_numpy(padded)

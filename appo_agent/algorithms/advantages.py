@@ -2,8 +2,8 @@
 
 An estimator is a function (group, settings) -> (R, L): the base advantage of every policy token on every rollout's
 whole path, L the longest path, 0 beyond a row's length. Owns the settings, the estimators' names, and what comes after
-any of them: normalisation over the batch and the future-aware factor. The formulas are in `readings` and, where one
-algorithm alone uses them, in that algorithm's file.
+any of them: normalisation over the batch and the future-aware factor. The formulas are in `readings`, `shared_states`
+and, where one algorithm alone uses them, in that algorithm's file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class AdvantageConfig:
     """Name of the base advantage: for independent rollouts "single" (one group), "leave_one_out", "reward" (no
     baseline), "turn_groups" (GiGPO); for trees "equation" (eq. 6), "prefix" (the authors' code), "contrast" (against
     branches at the same token), "path_mean" (mean reward of the rollouts that share the token), "tree_groups"
-    (Tree-GRPO), "turn_values" (VinePPO)."""
+    (Tree-GRPO), "turn_values" (VinePPO); for both "shared_states" (what a choice changed among the rollouts that met
+    there)."""
     scale_by_std: bool = True
     """Divide by the group's standard deviation."""
     batch_normalized: bool = False

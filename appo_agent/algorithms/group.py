@@ -27,6 +27,19 @@ class Turns(NamedTuple):
     rewards: Tensor
 
 
+class Meetings(NamedTuple):
+    """Where two rollouts are in the same state: all that was said so far, by both sides, is equal.
+
+    Attributes:
+        together: (R, R) int64, leading policy tokens before each of which the two paths are equal; the diagonal holds
+            the lengths.
+        agreed: (R, R) int64, leading policy tokens that are equal too: as many, or all but the last of them.
+    """
+
+    together: Tensor
+    agreed: Tensor
+
+
 class Group(NamedTuple):
     """All rollouts of one prompt, parents before their branches.
 
@@ -36,6 +49,7 @@ class Group(NamedTuple):
         branch_at: (R,) int64, index, in policy tokens of the whole path, of the token drawn again; -1 for initial.
         lengths: (R,) int64, policy tokens of the whole path.
         turns: what formulas over turns read; None where none does.
+        meetings: what formulas over states read; None where none does.
     """
 
     rewards: Tensor
@@ -43,6 +57,7 @@ class Group(NamedTuple):
     branch_at: Tensor
     lengths: Tensor
     turns: Turns | None = None
+    meetings: Meetings | None = None
 
     @property
     def initial(self) -> Tensor:
@@ -128,6 +143,23 @@ def turns_of(group: Group) -> Turns:
     if group.turns is None:
         raise ValueError("this advantage is a formula over turns, but the group was made without its turns")
     return group.turns
+
+
+def meetings_of(group: Group) -> Meetings:
+    """Where the group's rollouts meet.
+
+    Raises:
+        ValueError: the group was made without that.
+    """
+    if group.meetings is None:
+        raise ValueError("this advantage is a formula over shared states, but the group was made without its meetings")
+    return group.meetings
+
+
+def mean_over(values: Tensor, members: Tensor) -> Tensor:
+    """(R, L) mean of values[m] over the m with members[n, m, j]; 0 where there is none."""
+    weights = members.to(values.dtype)
+    return torch.einsum("nmj,m->nj", weights, values) / weights.sum(1).clamp(min=1)
 
 
 def spread_over_turns(group: Group, values: Tensor) -> Tensor:

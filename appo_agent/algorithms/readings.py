@@ -13,6 +13,7 @@ from appo_agent.algorithms.group import (
     Group,
     has_signal,
     longest,
+    mean_over,
     normalize,
     shared_prefix,
     spread,
@@ -55,7 +56,7 @@ def prefix(group: Group, config: AdvantageConfig) -> Tensor:
     own[initial] = normalize(group.rewards[initial], by_std=config.scale_by_std)
     branch = _branch_values(group, config)
     shares = _shares(group) & initial[:, None, None] & ~initial[None, :, None]
-    return whole_rows(group, torch.where(initial, own, branch)) + _mean_over(branch, shares)
+    return whole_rows(group, torch.where(initial, own, branch)) + mean_over(branch, shares)
 
 
 @estimator
@@ -85,7 +86,7 @@ def path_mean(group: Group, config: AdvantageConfig) -> Tensor:
     """
     if not has_signal(group.rewards):
         return torch.zeros(len(group.rewards), longest(group), dtype=group.rewards.dtype)
-    shared_reward = _mean_over(group.rewards, _shares(group))
+    shared_reward = mean_over(group.rewards, _shares(group))
     scale = spread(group.rewards, by_std=config.scale_by_std)
     return torch.where(within(group), (shared_reward - group.rewards.mean()) / scale, 0.0)
 
@@ -106,9 +107,3 @@ def _branch_values(group: Group, config: AdvantageConfig) -> Tensor:
 def _shares(group: Group) -> Tensor:
     """(R, R, L) True at [n, m, j] when m's path holds n's policy token j."""
     return torch.arange(longest(group)) < shared_prefix(group)[..., None]
-
-
-def _mean_over(values: Tensor, members: Tensor) -> Tensor:
-    """(R, L) mean of values[m] over the m with members[n, m, j]; 0 where there is none."""
-    weights = members.to(values.dtype)
-    return torch.einsum("nmj,m->nj", weights, values) / weights.sum(1).clamp(min=1)

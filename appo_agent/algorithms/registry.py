@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 
-from appo_agent.algorithms import readings  # noqa: F401  (makes the shared estimators known)
+from appo_agent.algorithms import readings, shared_states  # noqa: F401  (makes these estimators known)
 from appo_agent.algorithms.algorithm import Algorithm
 from appo_agent.algorithms.appo import APPO
 from appo_agent.algorithms.arpo import ARPO

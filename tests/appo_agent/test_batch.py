@@ -1,10 +1,13 @@
 """Trees to rows: masks follow authors, identities follow rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from appo_agent.batch import Batch, SampleKey, group_of, place_on_actions, sample_of
+from appo_agent.types import Rollout, TokenSpan, Turn
 from tests.appo_agent.test_types import tree
 
 
@@ -70,6 +73,38 @@ def test_the_group_of_a_nested_tree() -> None:
     assert group.parent.tolist() == [-1, 0, 1]
     assert group.branch_at.tolist() == [-1, 4, 5]
     assert group.lengths.tolist() == [5, 8, 6]
+
+
+def test_rollouts_meet_until_either_side_says_something_else() -> None:
+    logprobs = np.zeros(2, np.float32)
+
+    def said(name: str, first: list[int], observed: list[int], second: list[int]) -> Rollout:
+        turns = [
+            Turn(TokenSpan("policy", np.array(first), logprobs), TokenSpan("env", np.array(observed)), 0.0),
+            Turn(TokenSpan("policy", np.array(second), logprobs), TokenSpan("env", np.array([0])), 1.0),
+        ]
+        return Rollout(name, tuple(turns), None, True, False, 0)
+
+    rollouts = [
+        said("a", [1, 2], [5], [3, 4]),
+        said("alike", [1, 2], [5], [3, 4]),
+        said("chose otherwise", [1, 2], [5], [3, 9]),
+        said("saw something else", [1, 2], [6], [3, 4]),
+        said("began otherwise", [7, 2], [5], [3, 4]),
+    ]
+    meetings = group_of(replace(tree(), rollouts=tuple(rollouts))).meetings
+    assert meetings is not None
+    assert meetings.together[0].tolist() == [4, 4, 4, 2, 1]
+    assert meetings.agreed[0].tolist() == [4, 4, 3, 2, 0]
+    assert torch.equal(meetings.together, meetings.together.T) and torch.equal(meetings.agreed, meetings.agreed.T)
+
+
+def test_a_branch_meets_its_parent_up_to_its_branch_point_at_least() -> None:
+    made = group_of(tree())
+    assert made.meetings is not None
+    for row, (parent, at) in enumerate(zip(made.parent.tolist(), made.branch_at.tolist(), strict=True)):
+        assert made.meetings.together[row, row] == made.lengths[row]
+        assert parent < 0 or made.meetings.agreed[row, parent] >= at
 
 
 def test_path_values_land_on_the_rows_own_tokens() -> None:

@@ -3,7 +3,7 @@
 import torch
 from hypothesis import strategies as st
 
-from appo_agent.algorithms.group import Group, Turns
+from appo_agent.algorithms.group import Group, Meetings, Turns
 
 
 def group(rewards: list[float], parent: list[int], branch_at: list[int], lengths: list[int]) -> Group:
@@ -27,6 +27,21 @@ def with_turns(made: Group, starts: list[list[int]], states: list[list[int]], re
     return made._replace(rewards=turns.rewards.sum(1), turns=turns)
 
 
+def with_paths(made: Group, paths: list[list[int]]) -> Group:
+    """The group whose rollouts say these tokens, and whose environment says nothing."""
+    together = [[_together(one, other) for other in paths] for one in paths]
+    agreed = [[_agreed(one, other) for other in paths] for one in paths]
+    return made._replace(meetings=Meetings(torch.tensor(together), torch.tensor(agreed)))
+
+
+def _together(one: list[int], other: list[int]) -> int:
+    return sum(one[:place] == other[:place] for place in range(min(len(one), len(other))))
+
+
+def _agreed(one: list[int], other: list[int]) -> int:
+    return sum(one[: place + 1] == other[: place + 1] for place in range(min(len(one), len(other))))
+
+
 def close(actual: torch.Tensor, expected: list[list[float]]) -> None:
     """Equal to four decimals."""
     torch.testing.assert_close(actual, torch.tensor(expected, dtype=actual.dtype), atol=1e-4, rtol=0)
@@ -34,13 +49,14 @@ def close(actual: torch.Tensor, expected: list[list[float]]) -> None:
 
 def some_rows(made: Group, rows: list[int]) -> Group:
     """The group of these rollouts alone; their parents must be among the first of them."""
-    turns = made.turns
+    turns, meetings = made.turns, made.meetings
     return Group(
         made.rewards[rows],
         made.parent[rows],
         made.branch_at[rows],
         made.lengths[rows],
         None if turns is None else Turns(turns.starts[rows], turns.states[rows], turns.rewards[rows]),
+        None if meetings is None else Meetings(*(values[rows][:, rows] for values in meetings)),
     )
 
 
@@ -65,7 +81,8 @@ def trees(draw: st.DrawFn) -> Group:
 def trees_with_turns(draw: st.DrawFn) -> Group:
     """Random trees as `trees`, each path cut into turns that a branch shares with its parent; outcome rewards.
 
-    States are drawn from two observations; turns that two paths share begin in the same state.
+    States are drawn from two observations; turns that two paths share begin in the same state. Tokens are one of two,
+    so that independent rollouts meet too.
     """
     made = draw(trees())
     starts: list[list[int]] = []
@@ -79,4 +96,8 @@ def trees_with_turns(draw: st.DrawFn) -> Group:
         seen = [0] if parent < 0 else states[parent][: len(shared)]
         states.append(seen + [draw(st.integers(1, 2)) for _ in own])
     rewards = [[0.0] * (len(row) - 1) + [reward] for row, reward in zip(starts, made.rewards.tolist(), strict=True)]
-    return with_turns(made, starts, states, rewards)
+    paths: list[list[int]] = []
+    for length, parent, at in zip(made.lengths.tolist(), made.parent.tolist(), made.branch_at.tolist(), strict=True):
+        inherited = [] if parent < 0 else paths[parent][:at]
+        paths.append(inherited + [draw(st.integers(0, 1)) for _ in range(length - len(inherited))])
+    return with_paths(with_turns(made, starts, states, rewards), paths)

@@ -128,7 +128,7 @@ def test_every_registered_part_of_every_algorithm_exists() -> None:
 
 def test_every_estimator_and_every_loss_is_some_algorithms_or_a_reading() -> None:
     used = {entry.advantage.estimator for entry in ALGORITHMS.values()}
-    assert set(ESTIMATORS) - used == {"prefix", "contrast", "path_mean"}
+    assert set(ESTIMATORS) - used == {"prefix", "contrast", "path_mean", "shared_states"}
     assert set(LOSSES) == {entry.loss.kind for entry in ALGORITHMS.values()}
 
 
