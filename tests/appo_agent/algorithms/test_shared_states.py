@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import given
 
 from appo_agent.algorithms.advantages import AdvantageConfig
 from appo_agent.algorithms.group import Group
@@ -81,7 +81,8 @@ def test_credit_of_independent_rollouts_adds_up_to_what_the_rollout_was_above_th
     made = some_rows(tree, tree.initial.nonzero()[:, 0].tolist())
     assert made.meetings is not None
     ended = made.meetings.agreed == made.lengths[:, None]
-    assume(not (ended & (made.lengths[:, None] < made.lengths)).any())
-    assume(float(made.rewards.std(unbiased=False)) >= 1e-3)
+    cut_short = bool((ended & (made.lengths[:, None] < made.lengths)).any())
+    if cut_short or float(made.rewards.std(unbiased=False)) < 1e-3:
+        return
     reached = torch.stack([made.rewards[alike].mean() for alike in ended])
     torch.testing.assert_close(shared_states(made, PLAIN).sum(1), reached - made.rewards.mean())
