@@ -191,7 +191,8 @@ def paired_power(n: int, difference: float, deviation: float, alpha: float = 0.0
         raise ValueError(f"need n >= 2 and a deviation above 0, got {n} and {deviation}")
     critical = t.ppf(1 - _checked(alpha) / 2, n - 1)
     shift = abs(difference) / deviation * math.sqrt(n)
-    return float(nct.sf(critical, n - 1, shift) + nct.cdf(-critical, n - 1, shift))
+    # The far tail as the mirrored one: nct.cdf of it is NaN where it is too small to matter.
+    return float(nct.sf(critical, n - 1, shift) + nct.sf(critical, n - 1, -shift))
 
 
 def pairs_for_power(

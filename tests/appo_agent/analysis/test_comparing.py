@@ -89,6 +89,14 @@ def test_power_is_how_often_the_t_test_finds_the_difference() -> None:
     assert paired_power(20, 0.0, 1.0, alpha=0.1) == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize("deviation", np.geomspace(1e-4, 10.0, 40))
+@pytest.mark.parametrize("n", [2, 3, 7, 200])
+def test_power_is_a_probability_however_small_the_deviation(n: int, deviation: float) -> None:
+    assert 0.05 <= paired_power(n, 0.04, deviation) <= 1
+    if deviation < 3e-4 and n > 2:
+        assert paired_power(n, 0.04, deviation) == pytest.approx(1)
+
+
 def test_probability_of_improvement_counts_ties_half() -> None:
     assert probability_of_improvement([0.1, -0.1, 0.0, 0.2]) == 0.625
     with pytest.raises(ValueError, match="one dimension"):
