@@ -23,7 +23,10 @@ APPO = {
     **{f"{name} for BS": f"--plan.criterion {name}" for name in get_args(Criterion)},
     **{f"rule {name}": f"--plan.rule {name}" for name in get_args(Rule)},
     **{f"cold start {name}": f"--plan.cold-start {name}" for name in get_args(ColdStart)},
-    **{f"reading {name}": f"--advantage.estimator {name}" for name in ("equation", "prefix", "contrast", "path_mean", "shared_states")},
+    **{
+        f"reading {name}": f"--advantage.estimator {name}"
+        for name in ("equation", "prefix", "contrast", "path_mean", "shared_states")
+    },
     "single group": "--advantage.estimator single",
     "no A_fut": "--advantage.future-aware False",
     "no factor": "--advantage.future-weight 0",
