@@ -71,6 +71,7 @@ def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
             opened.enter_context(end)
         scratches = [nursery.new_scratch(parent.identity.scratch) for _ in pairs]
         number = parent.next_number()
+        forked: Forked | None = None
         try:
             with nursery.permit(parent.identity.pid, count):
                 parent.ask(Fork(number, scratches), tuple(theirs.fileno() for _, theirs in pairs))
@@ -79,14 +80,17 @@ def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
                 for (first, _), scratch in zip(pairs, scratches, strict=True):
                     births.append(_welcome(first, scratch, parent, deadline))
                     forks.append(births[-1].process)
+                # Meanwhile the forks settle.
+                forked = parent.answer(Forked, number, deadline)
                 for birth in births:
                     _second_greeting(birth, deadline)
-            _check_count(parent.answer(Forked, number, deadline), count)
+            _check_count(forked, count)
         except _Unborn as trouble:
             _end_all(forks)
             nursery.sweep(parent.identity.pid)
-            raise ForkFailed(_told_by_parent(parent, number, deadline) or str(trouble)) from trouble
-        except (ProtocolError, OSError) as error:
+            told = _told_by_parent(parent, number, deadline) if forked is None else forked.error
+            raise ForkFailed(told or str(trouble)) from trouble
+        except (ProtocolError, ProcessRefused, OSError) as error:
             nursery.sweep(parent.identity.pid)
             _end_all([parent, *forks])
             raise ForkFailed(f"a fork broke the protocol, its parent was ended: {error}") from error

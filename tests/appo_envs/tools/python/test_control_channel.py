@@ -84,6 +84,18 @@ def test_wrong_number_in_an_answer_ends_the_process():
         assert "was not asked" in str(result.error)
 
 
+def test_parent_that_denies_the_forks_it_made_is_ended_with_them():
+    with PythonSession(SMALL) as session:
+        session.run(
+            "import sys\nworker, wire = sys.modules['sandbox.worker'], sys.modules['sandbox.wire']\n"
+            "worker.Forked = lambda *fields: wire.Failed('no')"
+        )
+        before = session_processes(SMALL)
+        with pytest.raises(SandboxError, match="its parent was ended: no"):
+            session.fork(2)
+        assert eventually(lambda: len(session_processes(SMALL)) == len(before) - 1)
+
+
 _PATCH_FORK = (
     "import os, sys, socket, time\nworker, wire = sys.modules['sandbox.worker'], sys.modules['sandbox.wire']\n"
     "packets = sys.modules['sandbox.packets']\n"
