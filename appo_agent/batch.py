@@ -15,7 +15,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from appo_agent.algorithms.group import Group, Meetings, Turns
+from appo_agent.algorithms.group import Group, Turns
 from appo_agent.types import Rollout, RolloutTree, TokenSpan
 
 
@@ -162,7 +162,7 @@ class Batch:
 
 
 def group_of(tree: RolloutTree) -> Group:
-    """The tree as the advantage formulas see it: rewards, parents, turns and where branches leave, in policy tokens."""
+    """The tree as the advantage formulas see it: rewards, parents, where branches leave, turns and words."""
     place = {rollout.id: index for index, rollout in enumerate(tree)}
     inherited = [tree.path_policy_tokens_before(rollout) for rollout in tree]
     parent = [-1 if rollout.origin is None else place[rollout.origin.parent] for rollout in tree]
@@ -173,7 +173,7 @@ def group_of(tree: RolloutTree) -> Group:
         branch_at=torch.tensor([before if up >= 0 else -1 for before, up in zip(inherited, parent, strict=True)]),
         lengths=torch.tensor([b + rollout.own_policy_tokens for b, rollout in zip(inherited, tree, strict=True)]),
         turns=turns,
-        meetings=_meetings_of(tree),
+        words=_words_of(tree),
     )
 
 
@@ -193,18 +193,11 @@ def _turns_of(tree: RolloutTree) -> Turns:
     return Turns(torch.from_numpy(starts), torch.from_numpy(states), torch.from_numpy(rewards))
 
 
-def _meetings_of(tree: RolloutTree) -> Meetings:
-    paths = [tree.path(rollout.id)[1:] for rollout in tree]
-    # Twice the token, and one more for the policy's: equal words of the two sides are no equal states.
+def _words_of(tree: RolloutTree) -> Tensor:
+    # Without the prompt, and without what the environment said when it was over.
+    paths = [tree.path(rollout.id)[1:-1] for rollout in tree]
     marked = [[2 * span.token_ids + _by_policy(span) for span in path] for path in paths]
-    said = _pad([np.concatenate(path) for path in marked], fill=-1)
-    by_policy = (said % 2 == 1) & (said >= 0)
-    spoken = torch.nn.functional.pad(by_policy.cumsum(1), (1, 0))
-    differ = said[:, None] != said[None]
-    first = torch.where(differ.any(2), differ.int().argmax(2), said.shape[1])
-    agreed = spoken.gather(1, first)
-    chose = torch.nn.functional.pad(by_policy, (0, 1)).gather(1, first)
-    return Meetings(together=agreed + (chose & chose.T), agreed=agreed)
+    return _pad([np.concatenate(path) for path in marked], fill=-1)
 
 
 def _by_policy(span: TokenSpan) -> int:

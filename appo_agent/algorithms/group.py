@@ -1,4 +1,4 @@
-"""A prompt's rollout tree as the advantage formulas see it: rewards, lengths, turns, and who left whom where."""
+"""A prompt's rollout tree as the advantage formulas see it: rewards, lengths, turns, words, and who left whom where."""
 
 from __future__ import annotations
 
@@ -27,19 +27,6 @@ class Turns(NamedTuple):
     rewards: Tensor
 
 
-class Meetings(NamedTuple):
-    """Where two rollouts are in the same state: all that was said so far, by both sides, is equal.
-
-    Attributes:
-        together: (R, R) int64, leading policy tokens before each of which the two paths are equal; the diagonal holds
-            the lengths.
-        agreed: (R, R) int64, leading policy tokens that are equal too: as many, or all but the last of them.
-    """
-
-    together: Tensor
-    agreed: Tensor
-
-
 class Group(NamedTuple):
     """All rollouts of one prompt, parents before their branches.
 
@@ -49,7 +36,8 @@ class Group(NamedTuple):
         branch_at: (R,) int64, index, in policy tokens of the whole path, of the token drawn again; -1 for initial.
         lengths: (R,) int64, policy tokens of the whole path.
         turns: what formulas over turns read; None where none does.
-        meetings: what formulas over states read; None where none does.
+        words: (R, W) int64, what formulas over states read: all tokens between the prompt and the policy's last, of
+            both sides, twice their ids and one more if the policy wrote them; -1 beyond. None where none does.
     """
 
     rewards: Tensor
@@ -57,7 +45,7 @@ class Group(NamedTuple):
     branch_at: Tensor
     lengths: Tensor
     turns: Turns | None = None
-    meetings: Meetings | None = None
+    words: Tensor | None = None
 
     @property
     def initial(self) -> Tensor:
@@ -145,15 +133,39 @@ def turns_of(group: Group) -> Turns:
     return group.turns
 
 
-def meetings_of(group: Group) -> Meetings:
-    """Where the group's rollouts meet.
+def shared_lengths(group: Group) -> Tensor:
+    """At how many leading policy tokens two paths are in the same state: all that was said so far, by both, is equal.
+
+    Returns:
+        (R, R) int64, symmetric; the diagonal holds the lengths. Of two paths that differ in a policy token, the state
+        before it is the last that they share.
 
     Raises:
-        ValueError: the group was made without that.
+        ValueError: the group was made without its words.
     """
-    if group.meetings is None:
-        raise ValueError("this advantage is a formula over shared states, but the group was made without its meetings")
-    return group.meetings
+    words = _words_of(group)
+    by_policy = torch.nn.functional.pad((words % 2 == 1) & (words >= 0), (0, 1))
+    # A row at a time: all pairs of long paths at once take gigabytes.
+    equal = torch.stack([(words == row).to(torch.uint8).cumprod(1).sum(1) for row in words])
+    spoken = (by_policy.cumsum(1) - by_policy.long()).gather(1, equal)
+    chose = by_policy.gather(1, equal)
+    return spoken + (chose & chose.T)
+
+
+def same_words(group: Group) -> Tensor:
+    """(R, R) True where two whole paths are equal.
+
+    Raises:
+        ValueError: the group was made without its words.
+    """
+    words = _words_of(group)
+    return torch.stack([(words == row).all(1) for row in words])
+
+
+def _words_of(group: Group) -> Tensor:
+    if group.words is None:
+        raise ValueError("this advantage is a formula over states, but the group was made without its words")
+    return group.words
 
 
 def mean_over(values: Tensor, members: Tensor) -> Tensor:

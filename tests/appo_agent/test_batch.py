@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from appo_agent.algorithms.group import same_words, shared_lengths
 from appo_agent.batch import Batch, SampleKey, group_of, place_on_actions, sample_of
 from appo_agent.types import Rollout, TokenSpan, Turn
 from tests.appo_agent.test_types import tree
@@ -76,12 +77,13 @@ def test_the_group_of_a_nested_tree() -> None:
 
 
 def test_rollouts_meet_until_either_side_says_something_else() -> None:
-    logprobs = np.zeros(2, np.float32)
+    def policy(words: list[int]) -> TokenSpan:
+        return TokenSpan("policy", np.array(words), np.zeros(len(words), np.float32))
 
     def said(name: str, first: list[int], observed: list[int], second: list[int]) -> Rollout:
         turns = [
-            Turn(TokenSpan("policy", np.array(first), logprobs), TokenSpan("env", np.array(observed)), 0.0),
-            Turn(TokenSpan("policy", np.array(second), logprobs), TokenSpan("env", np.array([0])), 1.0),
+            Turn(policy(first), TokenSpan("env", np.array(observed)), 0.0),
+            Turn(policy(second), TokenSpan("env", np.array([0])), 1.0),
         ]
         return Rollout(name, tuple(turns), None, True, False, 0)
 
@@ -91,20 +93,24 @@ def test_rollouts_meet_until_either_side_says_something_else() -> None:
         said("chose otherwise", [1, 2], [5], [3, 9]),
         said("saw something else", [1, 2], [6], [3, 4]),
         said("began otherwise", [7, 2], [5], [3, 4]),
+        # Where it was the environment's turn, "a" went on.
+        said("stopped sooner", [1], [2], [5, 3]),
+        said("was cut", [1, 2], [5], [3]),
     ]
-    meetings = group_of(replace(tree(), rollouts=tuple(rollouts))).meetings
-    assert meetings is not None
-    assert meetings.together[0].tolist() == [4, 4, 4, 2, 1]
-    assert meetings.agreed[0].tolist() == [4, 4, 3, 2, 0]
-    assert torch.equal(meetings.together, meetings.together.T) and torch.equal(meetings.agreed, meetings.agreed.T)
+    made = group_of(replace(tree(), rollouts=tuple(rollouts)))
+    together = shared_lengths(made)
+    assert together[0].tolist() == [4, 4, 4, 2, 1, 1, 3]
+    assert together[5].tolist() == [1, 1, 1, 1, 1, 3, 1]
+    assert torch.equal(together, together.T)
+    assert same_words(made)[0].tolist() == [True, True] + [False] * 5
 
 
-def test_a_branch_meets_its_parent_up_to_its_branch_point_at_least() -> None:
+def test_a_branch_is_in_its_parents_states_up_to_its_branch_point() -> None:
     made = group_of(tree())
-    assert made.meetings is not None
+    together = shared_lengths(made)
     for row, (parent, at) in enumerate(zip(made.parent.tolist(), made.branch_at.tolist(), strict=True)):
-        assert made.meetings.together[row, row] == made.lengths[row]
-        assert parent < 0 or made.meetings.agreed[row, parent] >= at
+        assert together[row, row] == made.lengths[row]
+        assert parent < 0 or together[row, parent] > at
 
 
 def test_path_values_land_on_the_rows_own_tokens() -> None:

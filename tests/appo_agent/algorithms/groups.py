@@ -3,7 +3,7 @@
 import torch
 from hypothesis import strategies as st
 
-from appo_agent.algorithms.group import Group, Meetings, Turns
+from appo_agent.algorithms.group import Group, Turns
 
 
 def group(rewards: list[float], parent: list[int], branch_at: list[int], lengths: list[int]) -> Group:
@@ -29,17 +29,10 @@ def with_turns(made: Group, starts: list[list[int]], states: list[list[int]], re
 
 def with_paths(made: Group, paths: list[list[int]]) -> Group:
     """The group whose rollouts say these tokens, and whose environment says nothing."""
-    together = [[_together(one, other) for other in paths] for one in paths]
-    agreed = [[_agreed(one, other) for other in paths] for one in paths]
-    return made._replace(meetings=Meetings(torch.tensor(together), torch.tensor(agreed)))
-
-
-def _together(one: list[int], other: list[int]) -> int:
-    return sum(one[:place] == other[:place] for place in range(min(len(one), len(other))))
-
-
-def _agreed(one: list[int], other: list[int]) -> int:
-    return sum(one[: place + 1] == other[: place + 1] for place in range(min(len(one), len(other))))
+    width = max(map(len, paths))
+    return made._replace(
+        words=torch.tensor([[2 * word + 1 for word in path] + [-1] * (width - len(path)) for path in paths])
+    )
 
 
 def close(actual: torch.Tensor, expected: list[list[float]]) -> None:
@@ -49,14 +42,14 @@ def close(actual: torch.Tensor, expected: list[list[float]]) -> None:
 
 def some_rows(made: Group, rows: list[int]) -> Group:
     """The group of these rollouts alone; their parents must be among the first of them."""
-    turns, meetings = made.turns, made.meetings
+    turns = made.turns
     return Group(
         made.rewards[rows],
         made.parent[rows],
         made.branch_at[rows],
         made.lengths[rows],
         None if turns is None else Turns(turns.starts[rows], turns.states[rows], turns.rewards[rows]),
-        None if meetings is None else Meetings(*(values[rows][:, rows] for values in meetings)),
+        None if made.words is None else made.words[rows],
     )
 
 

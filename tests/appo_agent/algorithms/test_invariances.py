@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appo_agent.algorithms.advantages import ESTIMATORS, AdvantageConfig
-from appo_agent.algorithms.group import Group, Meetings, Turns
+from appo_agent.algorithms.group import Group, Turns
 from tests.appo_agent.algorithms.groups import trees_with_turns
 
 NAMES = sorted(ESTIMATORS)
@@ -25,8 +25,8 @@ def rewarded(made: Group, rewards: torch.Tensor) -> Group:
 
 def permuted(made: Group, order: list[int]) -> Group:
     """The same group with its rollouts in another order that keeps parents first."""
-    turns, meetings = made.turns, made.meetings
-    assert turns is not None and meetings is not None
+    turns, words = made.turns, made.words
+    assert turns is not None and words is not None
     place = {row: index for index, row in enumerate(order)}
     parents = [place.get(int(made.parent[row]), -1) for row in order]
     return Group(
@@ -35,7 +35,7 @@ def permuted(made: Group, order: list[int]) -> Group:
         made.branch_at[order],
         made.lengths[order],
         Turns(*(values[order] for values in turns)),
-        Meetings(*(values[order][:, order] for values in meetings)),
+        words[order],
     )
 
 
@@ -88,7 +88,5 @@ def test_equal_rewards_teach_nothing(name: str, made: Group, reward: float) -> N
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "reward"])
 def test_a_policy_of_one_token_alone_has_no_advantage(name: str) -> None:
     one = torch.zeros(1, 1, dtype=torch.long)
-    alone = Group(
-        torch.ones(1), one[0] - 1, one[0] - 1, one[0] + 1, Turns(one, one, torch.ones(1, 1)), Meetings(one + 1, one + 1)
-    )
+    alone = Group(torch.ones(1), one[0] - 1, one[0] - 1, one[0] + 1, Turns(one, one, torch.ones(1, 1)), one + 1)
     assert ESTIMATORS[name](alone, CONFIG).tolist() == [[0.0]]
