@@ -7,11 +7,11 @@ meanwhile is in `sandbox.worker`.
 
 from __future__ import annotations
 
+import shutil
 import socket
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from .errors import SandboxError
 from .inspection import SharedWithParent, inspect_fork
@@ -20,7 +20,6 @@ from .sandbox.packets import Packet, ProtocolError, close_all, receive
 from .sandbox.wire import Failed, Fork, Forked, Furnished, Hello, Proceed, decode, send
 from .template_process import TemplateError
 
-T = TypeVar("T")
 # Copying a full /tmp takes a noticeable part of a second.
 _FORK_SECONDS, _SECONDS_PER_FORK = 5.0, 0.5
 # Every fork costs the parent a descriptor while it is made.
@@ -28,7 +27,10 @@ _MOST_AT_ONCE = 32
 
 
 class ForkFailed(SandboxError):
-    """Not all forks could be made, and none is left. The parent lives on unless it misbehaved."""
+    """Not all forks could be made, for a reason that lies in the session, and none is left.
+
+    The parent lives on unless it misbehaved.
+    """
 
 
 class _Birth(NamedTuple):
@@ -40,18 +42,26 @@ class _Unborn(Exception):
     """A fork ended, or could not set itself up, before its second greeting."""
 
 
+class _NoRoom(_Unborn):
+    """The trainer has no descriptors left for a fork."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"the trainer cannot open more channels: {error.strerror}")
+
+
 def fork_process(parent: SessionProcess, count: int) -> list[SessionProcess]:
     """Fork `parent` `count` times.
 
     Raises:
         ForkFailed: not all forks could be made; the parent is ended if it broke the protocol.
         ProcessLost: the parent had ended before, or ended meanwhile.
+        SandboxError: the trainer cannot open more channels, or the template is gone.
     """
     forks: list[SessionProcess] = []
     try:
         while len(forks) < count:
             forks += _fork_batch(parent, min(_MOST_AT_ONCE, count - len(forks)))
-    except (ForkFailed, ProcessLost):
+    except BaseException:
         _end_all(forks)
         raise
     return forks
@@ -61,12 +71,11 @@ def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
     nursery = parent.nursery
     deadline = time.monotonic() + _FORK_SECONDS + count * _SECONDS_PER_FORK
     births: list[_Birth] = []
-    forks: list[SessionProcess] = []
     with parent.lock, ExitStack() as opened:
         try:
             pairs = [nursery.system.channel_pair() for _ in range(count)]
         except OSError as error:
-            raise ForkFailed(f"the trainer cannot open more channels: {error.strerror}") from error
+            raise SandboxError(str(_NoRoom(error))) from error
         for end in (end for pair in pairs for end in pair):
             opened.enter_context(end)
         scratches = [nursery.new_scratch(parent.identity.scratch) for _ in pairs]
@@ -79,26 +88,26 @@ def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
                     theirs.close()
                 for (first, _), scratch in zip(pairs, scratches, strict=True):
                     births.append(_welcome(first, scratch, parent, deadline))
-                    forks.append(births[-1].process)
                 # Meanwhile the forks settle.
                 forked = parent.answer(Forked, number, deadline)
                 for birth in births:
                     _second_greeting(birth, deadline)
             _check_count(forked, count)
-        except _Unborn as trouble:
-            _end_all(forks)
-            nursery.sweep(parent.identity.pid)
-            told = _told_by_parent(parent, number, deadline) if forked is None else forked.error
-            raise ForkFailed(told or str(trouble)) from trouble
         except (ProtocolError, ProcessRefused, OSError) as error:
-            nursery.sweep(parent.identity.pid)
-            _end_all([parent, *forks])
+            _undo(parent, births, scratches, with_parent=True)
             raise ForkFailed(f"a fork broke the protocol, its parent was ended: {error}") from error
         except ProcessLost:
-            _end_all(forks)
-            nursery.sweep(parent.identity.pid)
+            _undo(parent, births, scratches)
             raise
-    return forks
+        except (_Unborn, KeyboardInterrupt) as trouble:
+            _undo(parent, births, scratches)
+            # Its answer must not be taken for that to the next request.
+            told = _told_by_parent(parent, number, deadline) if forked is None else forked.error
+            if isinstance(trouble, KeyboardInterrupt):
+                raise
+            kind = SandboxError if isinstance(trouble, _NoRoom) else ForkFailed
+            raise kind(told or str(trouble)) from trouble
+    return [birth.process for birth in births]
 
 
 def _told_by_parent(parent: SessionProcess, number: int, deadline: float) -> str | None:
@@ -119,13 +128,21 @@ def _welcome(first: socket.socket, scratch: str, parent: SessionProcess, deadlin
     nursery = parent.nursery
     with ExitStack() as failing:
         # Made while the fork is: it is on its way already.
-        ours, theirs = _or_unborn(nursery.system.channel_pair)
+        try:
+            ours, theirs = nursery.system.channel_pair()
+        except OSError as error:
+            raise _NoRoom(error) from error
         failing.callback(ours.close)
         with theirs:
             pid = _greeting(first, 1, deadline).pid
             if pid is None or pid in nursery.live:
                 raise ProtocolError(f"a greeting came from process {pid}, which is no new fork")
-            handle = _or_unborn(lambda: nursery.hold(pid, ours))
+            try:
+                handle = nursery.hold(pid, ours)
+            except ProcessLookupError as error:
+                raise _Unborn("a fork ended after it greeted") from error
+            except OSError as error:
+                raise _NoRoom(error) from error
             failing.callback(handle.close)
             failing.callback(handle.kill)
             try:
@@ -133,18 +150,14 @@ def _welcome(first: socket.socket, scratch: str, parent: SessionProcess, deadlin
             except TemplateError as error:
                 raise _Unborn(str(error)) from error
             if furnished is None:
-                send(first, Proceed([], []), (theirs.fileno(),), wait=False)
+                try:
+                    send(first, Proceed([], []), (theirs.fileno(),), wait=False)
+                except OSError as error:
+                    raise _Unborn("a fork ended after it greeted") from error
         # Meanwhile the fork goes on.
         process = SessionProcess(ours, Identity(pid, scratch, max(0, parent.threads - 1)), handle, nursery)
         failing.pop_all()
     return _Birth(process, furnished)
-
-
-def _or_unborn(get: Callable[[], T]) -> T:
-    try:
-        return get()
-    except OSError as error:
-        raise _Unborn(f"the trainer cannot open more channels: {error.strerror}") from error
 
 
 def _second_greeting(birth: _Birth, deadline: float) -> None:
@@ -177,6 +190,16 @@ def _greeting(channel: socket.socket, stage: int, deadline: float) -> Packet:
     if message.stage != stage or packet.descriptors:
         raise ProtocolError(f"expected greeting {stage} alone, got {message} and {packet.descriptors}")
     return packet
+
+
+def _undo(parent: SessionProcess, births: list[_Birth], scratches: list[str], *, with_parent: bool = False) -> None:
+    """Leave nothing of forks that failed: end those that are known, and find those that are not."""
+    try:
+        parent.nursery.sweep(parent.identity.pid)
+    finally:
+        _end_all([parent] * with_parent + [birth.process for birth in births])
+        for scratch in filter(None, scratches):
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _end_all(processes: list[SessionProcess]) -> None:

@@ -41,7 +41,7 @@ class Nursery(Protocol):
         ...
 
     def furnish(self, process: ProcessHandle, stacked: int, channels: Pair) -> Furnished | None:
-        """Give a fork its private surroundings and its own channel; does nothing, None, where /tmp is not private.
+        """Give a fork its private surroundings and its own channel; where /tmp is not private, return None at once.
 
         Args:
             process: the fork.

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from .errors import SandboxError, SessionClosed
-from .forking import fork_process
+from .forking import ForkFailed, fork_process
 from .frozen import PythonSnapshot
 from .process import ProcessLost, ProcessRefused, SessionProcess
 from .result import RunResult
@@ -60,7 +60,8 @@ class PythonSession:
             timeout: seconds until the code is interrupted with its state kept; `settings.grace` later the
                 process is killed. None for the settings' time.
             checkpoint: fork before the call, so that a crash or a hard time-out costs the call and not the
-                state.
+                state. Where the session's own doing stands in the way of a fork (too many open files, say),
+                the code runs without one, since it may be about to undo that.
 
         Returns:
             The output, value and error, and whether the state was kept.
@@ -82,13 +83,18 @@ class PythonSession:
                 error = f"ValueError: the code has {len(code):,} characters; at most {most:,} are run at once"
                 return RunResult("", None, error, time.perf_counter() - begin, True)
             try:
-                process = self._thaw(checkpoint)
+                process = self._checkpointed() if checkpoint else self._thaw()
                 ran = process.run(code, seconds, self.settings.grace)
             except ProcessLost as loss:
                 kept = self._survives_loss()
                 return RunResult("", None, _loss_text(loss, kept), time.perf_counter() - begin, kept)
             except (ProcessRefused, ProtocolError) as error:
                 return RunResult("", None, f"SessionError: {error}", time.perf_counter() - begin, True)
+            except ForkFailed as failure:
+                # A snapshot needs the state as it is, so the code could run in a fork only.
+                kept = self._survives_loss()
+                error = f"SessionError: the code was not run, the session cannot be forked: {failure}"
+                return RunResult("", None, error, time.perf_counter() - begin, kept)
             self._drop_base()
             return _result(ran, time.perf_counter() - begin)
 
@@ -182,16 +188,22 @@ class PythonSession:
         self._drop_base()
         self._base = PythonSnapshot.of(self.settings, frozen)
 
-    def _thaw(self, checkpoint: bool) -> SessionProcess:
-        """The process to run code in; `_base` holds the state before the call if a fork of it was needed."""
-        if checkpoint:
+    def _checkpointed(self) -> SessionProcess:
+        """The process to run code in; `_base` holds the state before the call if a fork could be made."""
+        try:
             self._freeze()
+            return self._thaw(forked=True)
+        except ForkFailed:
+            return self._thaw()
+
+    def _thaw(self, *, forked: bool = False) -> SessionProcess:
+        """The process to run code in, a fork of `_base` if that is wanted or others hold it too."""
         if self._process is not None:
             return self._process
         base = self._base
         if base is None or base.process is None:
             process = supervisor_for(self.settings).spawn()
-        elif checkpoint or base.shared:
+        elif forked or base.shared:
             process = fork_process(base.process, 1)[0]
         else:
             base.take()

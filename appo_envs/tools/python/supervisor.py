@@ -147,7 +147,7 @@ class Supervisor:
                 pid = packet.pid or 0
                 process = SessionProcess(ours, Identity(pid, scratch, 0), self.hold(pid, ours), self)
             except OSError as error:
-                raise SandboxError(f"a new session cannot be held: {error.strerror}") from error
+                raise SandboxError(f"a new session cannot be held: {error}") from error
             failing.pop_all()
             return process
 

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from . import sandbox
@@ -22,10 +22,26 @@ from .errors import SandboxError
 from .sandbox.isolation.features import FeatureReport
 from .sandbox.packets import ProtocolError, receive
 from .sandbox.settings import LINUX, PythonSettings, encode_settings
-from .sandbox.wire import Configure, Done, Failed, Furnish, Furnished, Probed, Ready, Spawn, Start, Sweep, decode, send
+from .sandbox.wire import (
+    Configure,
+    Done,
+    Failed,
+    Furnish,
+    Furnished,
+    Message,
+    Probed,
+    Ready,
+    Refused,
+    Spawn,
+    Start,
+    Sweep,
+    decode,
+    send,
+)
 from .system import System
 
-Answer = TypeVar("Answer", Probed, Ready, Done, Furnished)
+Setup = TypeVar("Setup", Probed, Ready)
+Answer = TypeVar("Answer", Done, Furnished)
 
 _LAUNCH = pathlib.Path(sandbox.__file__).with_name("launch.py")
 _ANSWER_SECONDS = 20.0
@@ -97,7 +113,7 @@ class TemplateProcess:
             TemplateError: the program ended or does not answer.
         """
         configure = Configure(encode_settings(self._settings), site_folders())
-        return self._exchange(configure, Probed, self._settings.start_seconds).reports
+        return self._set_up(configure, Probed).reports
 
     def start(self, features: Sequence[str], scratch: str) -> None:
         """Import the modules and put these features into force; asked once, after `probe`.
@@ -109,7 +125,7 @@ class TemplateProcess:
         Raises:
             TemplateError: a module cannot be imported, or a feature failed after all.
         """
-        self._exchange(Start(list(features), scratch), Ready, self._settings.start_seconds)
+        self._set_up(Start(list(features), scratch), Ready)
 
     def ask(self, request: Spawn | Furnish | Sweep, kind: type[Answer], descriptors: Sequence[int] = ()) -> Answer:
         """Make a request and return its answer.
@@ -117,33 +133,36 @@ class TemplateProcess:
         Raises:
             TemplateError: it cannot be done, or the template is gone.
         """
-        return self._exchange(request, kind, _ANSWER_SECONDS, descriptors)
+        with self._lock, _understood(request, _ANSWER_SECONDS):
+            self._send(request, _ANSWER_SECONDS, descriptors)
+            answer = decode(self._receive(), Done, Furnished, Refused)
+            while answer.number < request.number:
+                # Of a request that was given up before its answer came.
+                answer = decode(self._receive(), Done, Furnished, Refused)
+        if isinstance(answer, Refused):
+            raise TemplateError(answer.reason)
+        if not isinstance(answer, kind):
+            raise TemplateError(f"the Python template answered {type(request).__name__} with {answer}")
+        return answer
 
-    def _exchange(
-        self,
-        request: Configure | Start | Spawn | Furnish | Sweep,
-        kind: type[Answer],
-        seconds: float,
-        descriptors: Sequence[int] = (),
-    ) -> Answer:
-        try:
-            with self._lock:
-                self._control.settimeout(seconds)
-                send(self._control, request, descriptors)
-                packet = receive(self._control)
-            if not packet.data:
-                raise TemplateError("the Python template ended; if it wrote why, that is on standard error")
-            answer = decode(packet.data, kind, Failed)
-        except TimeoutError:
-            raise TemplateError(
-                f"the Python template did not answer {type(request).__name__} within {seconds:g} s; "
-                "if it was starting, preload less or raise PythonSettings.start_seconds"
-            ) from None
-        except (OSError, ProtocolError) as error:
-            raise TemplateError(f"the Python template cannot be spoken to any more: {error}") from error
+    def _set_up(self, request: Configure | Start, kind: type[Setup]) -> Setup:
+        seconds = self._settings.start_seconds
+        with self._lock, _understood(request, seconds):
+            self._send(request, seconds, ())
+            answer = decode(self._receive(), kind, Failed)
         if isinstance(answer, Failed):
             raise TemplateError(answer.reason)
         return answer
+
+    def _send(self, request: Message, seconds: float, descriptors: Sequence[int]) -> None:
+        self._control.settimeout(seconds)
+        send(self._control, request, descriptors)
+
+    def _receive(self) -> bytes:
+        data = receive(self._control).data
+        if not data:
+            raise TemplateError("the Python template ended; if it wrote why, that is on standard error")
+        return data
 
     def hang_up(self) -> None:
         """Have the template end, with all its sessions; in a fork of the trainer, only let go of it."""
@@ -160,6 +179,20 @@ class TemplateProcess:
         except subprocess.TimeoutExpired:
             self._program.kill()
             self._program.wait()
+
+
+@contextlib.contextmanager
+def _understood(request: Message, seconds: float) -> Iterator[None]:
+    """Say what an error of the control channel means."""
+    try:
+        yield
+    except TimeoutError:
+        raise TemplateError(
+            f"the Python template did not answer {type(request).__name__} within {seconds:g} s; "
+            "if it was starting, preload less or raise PythonSettings.start_seconds"
+        ) from None
+    except (OSError, ProtocolError) as error:
+        raise TemplateError(f"the Python template cannot be spoken to any more: {error}") from error
 
 
 def site_folders() -> list[str]:

@@ -31,6 +31,14 @@ def move_descriptor(number: int, target: int) -> None:
         os.close(number)
 
 
+def working_folder(otherwise: str) -> str:
+    """The path of the working folder; another one if it was deleted."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return otherwise
+
+
 def null_standard_streams() -> None:
     """Make the null device standard input, output and error."""
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)

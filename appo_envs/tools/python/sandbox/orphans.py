@@ -24,7 +24,8 @@ def kill_strays(parent: int, keep: Sequence[int], spawned: set[int]) -> None:
     spawned &= parents.keys()
     for pid, parent_of_pid in parents.items():
         orphan = parent_of_pid == os.getpid() and pid not in spawned
-        if pid not in keep and (orphan or parent_of_pid == parent):
+        # Where there is no process-id namespace, 0 is the parent of processes that are none of ours.
+        if pid not in keep and (orphan or (parent and parent_of_pid == parent)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 

@@ -30,7 +30,7 @@ from .orphans import kill_strays
 from .packets import ProtocolError, close_all, packet_socket, receive
 from .settings import ISOLATED, LINUX, PythonSettings
 from .tree import TreeError
-from .wire import Done, Failed, Furnish, Message, Proceed, Ready, Spawn, Sweep, decode, send
+from .wire import Done, Failed, Furnish, Message, Proceed, Ready, Refused, Spawn, Sweep, decode, send
 from .worker import new_interpreter
 
 
@@ -127,8 +127,9 @@ class _Template:
                 self._end()
             try:
                 answer = self._carry_out(request, packet.descriptors)
-            except (OSError, TreeError) as error:
-                answer = Failed(str(error))
+            except (OSError, TreeError, ProtocolError) as error:
+                # Too long for a packet: a session chooses the names of its open files.
+                answer = Refused(request.number, str(error))
             close_all(packet.descriptors)
             send(self._control, answer)
 

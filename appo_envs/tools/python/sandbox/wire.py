@@ -62,8 +62,15 @@ class Ready(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """Template or session to trainer: it cannot do what was asked; the text says why."""
+    """Template or session to trainer: it cannot be set up, or cannot do what was asked; the text says why."""
 
+    reason: str
+
+
+class Refused(NamedTuple):
+    """Template to trainer: the request cannot be carried out; the text says why."""
+
+    number: int
     reason: str
 
 
@@ -170,6 +177,7 @@ Message = (
     | Start
     | Ready
     | Failed
+    | Refused
     | Spawn
     | Furnish
     | Furnished

@@ -36,7 +36,13 @@ def new_interpreter(limits: Limits) -> Interpreter:
 
 
 def serve(channel: socket.socket, workplace: Workplace, interpreter: Interpreter) -> NoReturn:
-    """Answer the trainer's requests until it closes the channel; never returns."""
+    """Answer the trainer's requests until it closes the channel; never returns.
+
+    Args:
+        channel: a socket on the descriptor `CHANNEL`, behind which a fork puts its own channel.
+        workplace: where the session's files lie.
+        interpreter: of its code.
+    """
     while True:
         try:
             packet = receive(channel)
@@ -88,8 +94,8 @@ def _begin_fork(channel: socket.socket, workplace: Workplace, end: int, scratch:
     """Make this process, just forked, a session of its own.
 
     The parent still holds `end`, so it serves for one greeting only: the answer brings a channel that the
-    trainer made afterwards, and the second greeting comes on that one. Either takes the number of the parent's
-    channel, and so the place behind `channel`.
+    trainer made afterwards, and the second greeting comes on that one. Each in turn takes the descriptor that
+    `channel` is a socket on.
     """
     move_descriptor(end, CHANNEL)
     try:

@@ -12,7 +12,7 @@ import os
 import tempfile
 from typing import Protocol
 
-from .descriptors import cut, is_shared, open_descriptors, opened_path, reopen
+from .descriptors import cut, is_shared, open_descriptors, opened_path, reopen, working_folder
 from .settings import Limits
 from .tree import copy_tree
 from .wire import OpenFile, Proceed
@@ -21,7 +21,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class Workplace(Protocol):
-    """Where a session's files lie. The methods run in a fresh fork, before and after the trainer's answer."""
+    """Where a session's files lie. The methods run in a fresh fork, before and after it is told to proceed."""
 
     def leave(self, scratch: str) -> Workplace:
         """Leave the parent's folder or mounts.
@@ -35,7 +35,7 @@ class Workplace(Protocol):
         ...
 
     def settle(self, proceed: Proceed) -> None:
-        """Do with the open descriptors what the trainer says, and go back to the working folder."""
+        """Do with the open descriptors what `proceed` says, and go back to the working folder."""
         ...
 
 
@@ -60,7 +60,7 @@ class PlainFolder:
 
     def leave(self, scratch: str) -> PlainFolder:
         """Copy the folder to `scratch` and work in the copy."""
-        inside = os.path.relpath(os.getcwd(), self._folder)
+        inside = os.path.relpath(working_folder(self._folder), self._folder)
         source = os.open(self._folder, _FOLDER)
         copy = PlainFolder(scratch, self._limits)
         copy.enter()

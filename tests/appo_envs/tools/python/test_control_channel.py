@@ -7,7 +7,10 @@ import time
 import pytest
 
 from appo_envs.errors import SandboxError
-from appo_envs.tools.python import PythonSession, PythonSettings
+from appo_envs.tools.python import PythonSession, PythonSettings, forking
+from appo_envs.tools.python.process import SessionProcess
+from appo_envs.tools.python.supervisor import supervisor_for
+from appo_envs.tools.python.template_process import TemplateProcess
 
 from .surroundings import SMALL, eventually, need, session_processes, witnessed
 
@@ -94,6 +97,57 @@ def test_parent_that_denies_the_forks_it_made_is_ended_with_them():
         with pytest.raises(SandboxError, match="its parent was ended: no"):
             session.fork(2)
         assert eventually(lambda: len(session_processes(SMALL)) == len(before) - 1)
+
+
+def test_parent_that_broke_the_protocol_is_ended_even_if_its_forks_cannot_be_looked_for(monkeypatch):
+    with PythonSession(SMALL) as session:
+        session.run("import sys\nworker = sys.modules['sandbox.worker']\nworker.Forked = lambda *fields: 'no'")
+        template = supervisor_for(SMALL)
+
+        def sweep(_parent: int) -> None:
+            raise SandboxError("no template")
+
+        before = session_processes(SMALL)
+        with monkeypatch.context() as patch:
+            patch.setattr(template, "sweep", sweep)
+            with pytest.raises(SandboxError):
+                session.fork(2)
+        assert eventually(lambda: len(session_processes(SMALL)) == len(before) - 1)
+
+
+@pytest.mark.parametrize("where", ["furnish", "welcome", "answer"])
+def test_interrupted_fork_leaves_the_session_and_its_template_in_order(monkeypatch, where):
+    need("private_tmp")
+    with PythonSession(SMALL) as session:
+        session.run("x = 1")
+        before = session_processes(SMALL)
+        with monkeypatch.context() as patch:
+            _interrupt(patch, where)
+            with pytest.raises(KeyboardInterrupt):
+                session.fork(3)
+        assert eventually(lambda: session_processes(SMALL) == before)
+        forks = session.fork(2)
+        assert [each.run("x").value for each in (session, *forks)] == ["1"] * 3
+        for fork in forks:
+            fork.close()
+
+
+def _interrupt(patch: pytest.MonkeyPatch, where: str) -> None:
+    """Have Ctrl-C come once, while the trainer waits for the template, for the second fork, or for the parent."""
+    owner, name, call = {
+        "furnish": (TemplateProcess, "_receive", 1),
+        "welcome": (forking, "_greeting", 2),
+        "answer": (SessionProcess, "answer", 1),
+    }[where]
+    real, calls = getattr(owner, name), []
+
+    def interrupted(*arguments: object) -> object:
+        calls.append(1)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    patch.setattr(owner, name, interrupted)
 
 
 _PATCH_FORK = (

@@ -147,6 +147,41 @@ def test_session_without_free_descriptors_cannot_be_forked_and_goes_on():
         assert session.run("len(x) > 50").value == "True"
 
 
+def test_names_too_long_for_a_packet_stop_the_fork_and_not_the_template():
+    need("private_tmp")
+    with PythonSession(SMALL) as session, PythonSession(SMALL) as other:
+        other.run("x = 1")
+        session.run(
+            "import os\nfolder = '/tmp/' + '/'.join(['\x01' * 250] * 14)\nos.makedirs('/tmp/a')\nos.chdir('/tmp/a')\n"
+            "for n in range(14):\n    os.mkdir('\x01' * 250); os.chdir('\x01' * 250)\n"
+            "held = [open(f'f{n}', 'w') for n in range(30)]"
+        )
+        with pytest.raises(SandboxError, match="may have 400,?000 bytes|may have"):
+            session.fork()
+        assert session.run("len(held)").value == "30" and other.run("x").value == "1"
+
+
+def test_session_that_cannot_be_forked_runs_without_a_checkpoint_until_it_can():
+    with PythonSession(TIGHT) as session:
+        session.run("x = []\nwhile True: x.append(open('/tmp/one', 'w'))")
+        assert session.run("len(x) > 50", checkpoint=True).value == "True"
+        assert session.run("for file in x: file.close()", checkpoint=True).error is None
+        assert session.run("y = 1", checkpoint=True).error is None
+        crashed = session.run("import os; os._exit(1)", checkpoint=True)
+        assert crashed.state_kept and session.run("y").value == "1"
+
+
+def test_code_that_could_run_in_a_fork_only_is_refused_where_none_can_be_made():
+    with PythonSession(TIGHT) as session:
+        session.run("x = []\nwhile True: x.append(open('/tmp/one', 'w'))")
+        snapshot = session.snapshot()
+        result = session.run("x.clear()", checkpoint=True)
+        assert "cannot be forked" in str(result.error) and "too many files open" in str(result.error)
+        assert result.state_kept and session.run("1").error == result.error
+        snapshot.close()
+        assert session.run("len(x) > 50").value == "True"
+
+
 def test_session_that_may_not_fork_says_why_and_goes_on():
     with PythonSession(SMALL) as session:
         session.run(

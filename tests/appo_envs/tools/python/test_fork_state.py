@@ -173,3 +173,14 @@ def test_random_state_of_a_replaced_generator_does_not_stop_a_fork(everywhere):
         (fork,) = parent.fork()
         assert fork.run("x").value == "1"
         fork.close()
+
+
+def test_fork_of_a_session_whose_working_folder_was_deleted_works_in_tmp(everywhere):
+    with PythonSession(everywhere) as parent:
+        parent.run(
+            "import os, tempfile\nhome = os.getcwd()\n"
+            "with tempfile.TemporaryDirectory() as folder: os.chdir(folder)\nx = 1"
+        )
+        (fork,) = parent.fork()
+        assert fork.run("x, os.path.dirname(os.getcwd()) == os.path.dirname(home)").value == "(1, True)"
+        fork.close()

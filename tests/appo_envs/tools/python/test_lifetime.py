@@ -204,3 +204,21 @@ def test_closed_supervisor_leaves_nothing_though_a_helper_of_the_trainer_holds_i
     finally:
         os.kill(helper, signal.SIGKILL)
         os.waitpid(helper, 0)
+
+
+@pytest.mark.parametrize("greets", [True, False], ids=["dies after its greeting", "cannot set itself up"])
+def test_fork_that_fails_leaves_no_copy_of_its_parents_folder(plain, greets):
+    with PythonSession(plain) as session:
+        session.run(
+            "import os, sys\nworker, me = sys.modules['sandbox.worker'], os.getpid()\nopen('file', 'w').close()\n"
+            f"name = {'receive' if greets else 'send_packet'!r}\nreal = getattr(worker, name)\n"
+            "def broken(*given, **more):\n"
+            f"    if os.getpid() != me: {'os._exit(1)' if greets else 'raise OSError(28, str(28))'}\n"
+            "    return real(*given, **more)\n"
+            "setattr(worker, name, broken)\nhere = os.getcwd()"
+        )
+        folders = pathlib.Path(str(session.run("here").value).strip("'")).parent
+        before = sorted(folders.iterdir())
+        with pytest.raises(SandboxError):
+            session.fork()
+        assert sorted(folders.iterdir()) == before

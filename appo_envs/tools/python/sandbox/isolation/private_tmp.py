@@ -11,7 +11,7 @@ import os
 import secrets
 import stat
 
-from ..descriptors import CHANNEL, cut, is_file, is_shared, reopen
+from ..descriptors import CHANNEL, cut, is_file, is_shared, reopen, working_folder
 from ..settings import Limits
 from ..tree import copy_content, copy_tree
 from ..wire import Furnish, Furnished, OpenFile, Proceed
@@ -45,7 +45,7 @@ class PrivateTmp:
 
     def leave(self, scratch: str) -> PrivateTmp:
         """Leave the parent's mounts."""
-        self._inside = os.getcwd()
+        self._inside = working_folder(PRIVATE_TMP)
         kernel.unshare(kernel.CLONE_NEWNS)
         return self
 
@@ -56,7 +56,7 @@ class PrivateTmp:
         try:
             os.chdir(self._inside)
         except OSError:
-            # The parent's working folder was deleted, so there is no copy of it.
+            # It lay where there is no copy of it.
             os.chdir(PRIVATE_TMP)
 
 

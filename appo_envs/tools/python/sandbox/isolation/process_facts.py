@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-# Of a file of /proc/PID/fdinfo; those of event objects may be longer, with what is asked for at their beginning.
+# Of a file of /proc/PID/fdinfo; a file with many locks has a longer one, with what is asked for at its beginning.
 _MOST_BYTES = 4096
 
 
