@@ -50,7 +50,7 @@ def markdown(findings: Findings, level: int = 1) -> str:
         "Overhead: processor seconds against the reference arm.",
         *(_cost_table(findings, environment) for environment in findings.environments),
         f"{mark}# Seconds by phase",
-        "Medians over seeds, on the wall's clock: a run that was suspended for a while does not carry them.",
+        "Medians over seeds, on the wall's clock: one run that was suspended for a while does not move them.",
         *(_phase_table(findings, environment) for environment in findings.environments),
         f"{mark}# Learning rates",
         _rate_table(findings),
