@@ -38,22 +38,37 @@ nobody had seen. A comparison that finds nothing says with what power it would h
 
 def page(comparisons: list[Findings], diagnoses: dict[str, Diagnosis]) -> str:
     """The text of the page; diagnoses by the names of their files."""
-    parts = [_compared(comparisons)]
+    parts = [_compared(comparisons, diagnoses)]
     for name, each in diagnoses.items():
         parts.append(diagnosis_markdown(each, level=2))
         parts.append(_shown(name, _names(lambda folder, each=each: draw_diagnosis(each, folder))))
     return "\n".join(parts)
 
 
-def _compared(comparisons: list[Findings]) -> str:
+def _compared(comparisons: list[Findings], diagnoses: dict[str, Diagnosis]) -> str:
     if not comparisons:
         return HEAD + "\nNo comparison is on file yet.\n"
     short = "\n".join(f"- `{each.name}`\n" + _indented(summary(each)) for each in comparisons)
     parts = [HEAD, "## In short\n\nDifferences in points of success, with 95 % intervals.\n\n" + short + "\n"]
+    if diagnoses:
+        parts.append(_captured(diagnoses))
     for each in comparisons:
         parts.append(markdown(each, level=2))
         parts.append(_shown(each.name, _names(lambda folder, each=each: draw(each, folder))))
     return "\n".join(parts)
+
+
+def _captured(diagnoses: dict[str, Diagnosis]) -> str:
+    """What each branching rule finds of what decides the outcome, one row a diagnosis."""
+    rules = [figures.rule for figures in next(iter(diagnoses.values())).rule_figures]
+    rows = [["diagnosis", *rules], ["---"] * (len(rules) + 1)]
+    for name, each in diagnoses.items():
+        captured = {figures.rule: f"{round(figures.captured, 2) + 0.0:.2f}" for figures in each.rule_figures}
+        rows.append([name.removeprefix("diagnose_"), *(captured.get(rule, "-") for rule in rules)])
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return (
+        f"Share of what decides the outcome (criticality) that lies where a branching rule branches first.\n\n{table}\n"
+    )
 
 
 def main() -> int:

@@ -46,6 +46,7 @@ def test_the_page_has_answers_tables_and_pictures(evidence: ModuleType, monkeypa
     assert "## Comparison `toy`" in text and "### Primary differences" in text
     assert "![differences](evidence/toy/differences.png)" in text
     assert (evidence.PICTURES / "toy" / "differences.png").is_file()
+    assert "| diagnosis | branching_score_strict |" in text and "| sql_70 | 0.29 |" in text
     assert "![chosen_tokens](evidence/diagnose_sql_70/chosen_tokens.png)" in text
     assert (evidence.PICTURES / "diagnose_sql_70" / "chosen_tokens.png").is_file()
     monkeypatch.setattr(sys, "argv", ["evidence.py", "--check"])
