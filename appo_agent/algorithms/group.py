@@ -27,6 +27,19 @@ class Turns(NamedTuple):
     rewards: Tensor
 
 
+class Meetings(NamedTuple):
+    """Where two rollouts are in the same state: all that was said so far, by both sides, is equal.
+
+    Attributes:
+        together: (R, R) int64, leading policy tokens before each of which the two paths are equal; symmetric, the
+            diagonal holds the lengths.
+        agreed: (R, R) int64, leading policy tokens that are equal too: as many, or all but the last of them.
+    """
+
+    together: Tensor
+    agreed: Tensor
+
+
 class Group(NamedTuple):
     """All rollouts of one prompt, parents before their branches.
 
@@ -133,39 +146,21 @@ def turns_of(group: Group) -> Turns:
     return group.turns
 
 
-def shared_lengths(group: Group) -> Tensor:
-    """At how many leading policy tokens two paths are in the same state: all that was said so far, by both, is equal.
-
-    Returns:
-        (R, R) int64, symmetric; the diagonal holds the lengths. Of two paths that differ in a policy token, the state
-        before it is the last that they share.
+def meetings_of(group: Group) -> Meetings:
+    """Where the group's rollouts are in the same state.
 
     Raises:
         ValueError: the group was made without its words.
     """
-    words = _words_of(group)
+    words = group.words
+    if words is None:
+        raise ValueError("this advantage is a formula over states, but the group was made without its words")
     by_policy = torch.nn.functional.pad((words % 2 == 1) & (words >= 0), (0, 1))
     # A row at a time: all pairs of long paths at once take gigabytes.
     equal = torch.stack([(words == row).to(torch.uint8).cumprod(1).sum(1) for row in words])
-    spoken = (by_policy.cumsum(1) - by_policy.long()).gather(1, equal)
+    agreed = (by_policy.cumsum(1) - by_policy.long()).gather(1, equal)
     chose = by_policy.gather(1, equal)
-    return spoken + (chose & chose.T)
-
-
-def same_words(group: Group) -> Tensor:
-    """(R, R) True where two whole paths are equal.
-
-    Raises:
-        ValueError: the group was made without its words.
-    """
-    words = _words_of(group)
-    return torch.stack([(words == row).all(1) for row in words])
-
-
-def _words_of(group: Group) -> Tensor:
-    if group.words is None:
-        raise ValueError("this advantage is a formula over states, but the group was made without its words")
-    return group.words
+    return Meetings(together=agreed + (chose & chose.T), agreed=agreed)
 
 
 def mean_over(values: Tensor, members: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from appo_agent.algorithms.group import same_words, shared_lengths
+from appo_agent.algorithms.group import meetings_of
 from appo_agent.batch import Batch, SampleKey, group_of, place_on_actions, sample_of
 from appo_agent.types import Rollout, TokenSpan, Turn
 from tests.appo_agent.test_types import tree
@@ -98,16 +98,16 @@ def test_rollouts_meet_until_either_side_says_something_else() -> None:
         said("was cut", [1, 2], [5], [3]),
     ]
     made = group_of(replace(tree(), rollouts=tuple(rollouts)))
-    together = shared_lengths(made)
+    together, agreed = meetings_of(made)
     assert together[0].tolist() == [4, 4, 4, 2, 1, 1, 3]
     assert together[5].tolist() == [1, 1, 1, 1, 1, 3, 1]
-    assert torch.equal(together, together.T)
-    assert same_words(made)[0].tolist() == [True, True] + [False] * 5
+    assert agreed[0].tolist() == [4, 4, 3, 2, 0, 1, 3]
+    assert torch.equal(together, together.T) and torch.equal(agreed, agreed.T)
 
 
 def test_a_branch_is_in_its_parents_states_up_to_its_branch_point() -> None:
     made = group_of(tree())
-    together = shared_lengths(made)
+    together = meetings_of(made).together
     for row, (parent, at) in enumerate(zip(made.parent.tolist(), made.branch_at.tolist(), strict=True)):
         assert together[row, row] == made.lengths[row]
         assert parent < 0 or together[row, parent] > at
