@@ -26,7 +26,7 @@ from .sandbox.isolation import features
 from .sandbox.isolation.namespaces import NOBODY
 from .sandbox.packets import Packet, Pair, ProtocolError, close_all, receive
 from .sandbox.settings import NONE, PythonSettings
-from .sandbox.wire import Done, Failed, Furnish, Furnished, Ready, Spawn, Sweep, decode
+from .sandbox.wire import Done, Failed, Furnish, Furnished, Ready, Spawn, Sweep, Swept, decode
 from .system import system_for
 from .template_process import Answer, TemplateProcess
 
@@ -180,9 +180,16 @@ class Supervisor:
 
     def sweep(self, parent: int) -> None:
         """Kill the children of a process, and orphans, that are no known sessions."""
-        if self._active and self.alive:
-            keep = [inner for inner in map(_inner_pid, list(self.live)) if inner]
-            self._ask(Sweep(next(self._number), _inner_pid(parent), keep), Done)
+        if not self._active or not self.alive:
+            return
+        inner = _inner_pid(parent)
+        found = self._ask(Sweep(next(self._number), inner, []), Swept).found
+        if found:
+            # Looked at after the search: a fork of another session that lost its parent meanwhile is known by now.
+            known = set(map(_inner_pid, list(self.live)))
+            condemned = [pid for pid in found if pid not in known]
+            if condemned:
+                self._ask(Sweep(next(self._number), inner, condemned), Swept)
 
     def close(self) -> None:
         """End the template and every session that came from it; does nothing the second time."""

@@ -35,13 +35,14 @@ from .sandbox.wire import (
     Spawn,
     Start,
     Sweep,
+    Swept,
     decode,
     send,
 )
 from .system import System
 
 Setup = TypeVar("Setup", Probed, Ready)
-Answer = TypeVar("Answer", Done, Furnished)
+Answer = TypeVar("Answer", Done, Furnished, Swept)
 
 _LAUNCH = pathlib.Path(sandbox.__file__).with_name("launch.py")
 _ANSWER_SECONDS = 20.0
@@ -135,10 +136,10 @@ class TemplateProcess:
         """
         with self._lock, _understood(request, _ANSWER_SECONDS):
             self._send(request, _ANSWER_SECONDS, descriptors)
-            answer = decode(self._receive(), Done, Furnished, Refused)
+            answer = decode(self._receive(), Done, Furnished, Swept, Refused)
             while answer.number < request.number:
                 # Of a request that was given up before its answer came.
-                answer = decode(self._receive(), Done, Furnished, Refused)
+                answer = decode(self._receive(), Done, Furnished, Swept, Refused)
         if isinstance(answer, Refused):
             raise TemplateError(answer.reason)
         if not isinstance(answer, kind):

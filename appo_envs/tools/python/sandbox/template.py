@@ -26,12 +26,15 @@ from .isolation.private_tmp import furnish_fork, open_own_mounts
 from .isolation.root import enter_root, move_imports_inside
 from .isolation.seccomp import filter_here
 from .newborn import Birth, begin_session
-from .orphans import kill_strays
+from .orphans import forget_ended, sweep
 from .packets import ProtocolError, close_all, packet_socket, receive
 from .settings import ISOLATED, LINUX, PythonSettings
 from .tree import TreeError
-from .wire import Done, Failed, Furnish, Message, Proceed, Ready, Refused, Spawn, Sweep, decode, send
+from .wire import Done, Failed, Furnish, Message, Proceed, Ready, Refused, Spawn, Sweep, Swept, decode, send
 from .worker import new_interpreter
+
+# Of so many forks it is not looked which have ended.
+_FEW = 1024
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class _Template:
         self._filter: bytes | None = None
         self._interpreter = new_interpreter(plan.settings.limits)
         self._spawned: set[int] = set()
+        self._most_spawned = _FEW
 
     def prepare(self) -> None:
         """Isolate this process, then import the modules."""
@@ -148,13 +152,16 @@ class _Template:
                     greeted.detach()
                 return furnished
             case Sweep():
-                kill_strays(request.parent, request.keep, self._spawned)
+                return Swept(request.number, sweep(request.parent, request.condemned, self._spawned))
         return Done(request.number)
 
     def _spawn(self, request: Spawn, end: int) -> None:
         child = fork()
         if child:
             self._spawned.add(child)
+            if len(self._spawned) > self._most_spawned:
+                forget_ended(self._spawned)
+                self._most_spawned = max(_FEW, 2 * len(self._spawned))
             return
         try:
             self._control.close()

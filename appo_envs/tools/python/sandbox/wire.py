@@ -108,11 +108,18 @@ class Furnished(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """Trainer to template: kill the children of `parent` and the orphans that are not among `keep`."""
+    """Trainer to template: find the children of `parent` and the orphans; kill those among `condemned`."""
 
     number: int
     parent: int
-    keep: list[int]
+    condemned: list[int]
+
+
+class Swept(NamedTuple):
+    """Template to trainer: the processes that were found."""
+
+    number: int
+    found: list[int]
 
 
 class Done(NamedTuple):
@@ -182,6 +189,7 @@ Message = (
     | Furnish
     | Furnished
     | Sweep
+    | Swept
     | Done
     | Run
     | Ran

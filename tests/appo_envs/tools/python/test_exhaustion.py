@@ -11,7 +11,9 @@ import pytest
 
 from appo_envs.errors import SandboxError
 from appo_envs.tools.python import Limits, PythonSession, PythonSettings
+from appo_envs.tools.python.sandbox.wire import Sweep
 from appo_envs.tools.python.supervisor import supervisor_for
+from appo_envs.tools.python.template_process import TemplateProcess
 
 from .surroundings import SMALL, eventually, need, session_processes, witnessed
 
@@ -145,6 +147,28 @@ def test_session_without_free_descriptors_cannot_be_forked_and_goes_on():
         with pytest.raises(SandboxError, match="too many files open"):
             session.fork(4)
         assert session.run("len(x) > 50").value == "True"
+
+
+def test_fork_that_fails_costs_no_fork_that_lost_its_parent_meanwhile(monkeypatch):
+    with PythonSession(TIGHT) as session, PythonSession(TIGHT) as other:
+        session.run("x = []\nwhile True: x.append(open('/tmp/one', 'w'))")
+        other.run("x = 1")
+        real, adopted = TemplateProcess.ask, []
+
+        def ask(template: TemplateProcess, request: Sweep, *more: object) -> object:
+            if isinstance(request, Sweep) and not adopted:
+                # The fork that it goes on in is made, and its parent ends, just before the search for strays.
+                parent = other.process_id
+                other.run("x += 1", checkpoint=True)
+                assert eventually(lambda: parent not in session_processes(TIGHT))
+                adopted.append(other.process_id)
+            return real(template, request, *more)  # pyright: ignore[reportArgumentType]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(TemplateProcess, "ask", ask)
+            with pytest.raises(SandboxError, match="too many files open"):
+                session.fork()
+        assert adopted and other.run("x").value == "2"
 
 
 def test_names_too_long_for_a_packet_stop_the_fork_and_not_the_template():
