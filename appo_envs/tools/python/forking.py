@@ -7,6 +7,7 @@ meanwhile is in `sandbox.worker`.
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import time
@@ -14,7 +15,7 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from .errors import SandboxError
-from .inspection import SharedWithParent, inspect_fork
+from .inspection import HasThreads, SharedWithParent, check_own_mounts, inspect_fork
 from .process import Identity, ProcessLost, ProcessRefused, SessionProcess
 from .sandbox.packets import Packet, ProtocolError, close_all, receive
 from .sandbox.wire import Failed, Fork, Forked, Furnished, Hello, Proceed, decode, send
@@ -34,8 +35,11 @@ class ForkFailed(SandboxError):
 
 
 class _Birth(NamedTuple):
+    """A fork that has greeted, its surroundings if /tmp is private, and the inode of its own channel."""
+
     process: SessionProcess
     furnished: Furnished | None
+    channel: int
 
 
 class _Unborn(Exception):
@@ -80,6 +84,7 @@ def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
             opened.enter_context(end)
         scratches = [nursery.new_scratch(parent.identity.scratch) for _ in pairs]
         number = parent.next_number()
+        mounts: set[int] = set()
         forked: Forked | None = None
         try:
             with nursery.permit(parent.identity.pid, count):
@@ -87,7 +92,7 @@ def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
                 for _, theirs in pairs:
                     theirs.close()
                 for (first, _), scratch in zip(pairs, scratches, strict=True):
-                    births.append(_welcome(first, scratch, parent, deadline))
+                    births.append(_welcome(first, scratch, parent, mounts, deadline))
                 # Meanwhile the forks settle.
                 forked = parent.answer(Forked, number, deadline)
                 for birth in births:
@@ -123,7 +128,7 @@ def _check_count(forked: Forked, count: int) -> None:
         raise ProtocolError(f"the parent counted {forked.made} forks, {count} greeted")
 
 
-def _welcome(first: socket.socket, scratch: str, parent: SessionProcess, deadline: float) -> _Birth:
+def _welcome(first: socket.socket, scratch: str, parent: SessionProcess, mounts: set[int], deadline: float) -> _Birth:
     """Take the first greeting, and have the fork get its surroundings and its own channel."""
     nursery = parent.nursery
     with ExitStack() as failing:
@@ -134,6 +139,7 @@ def _welcome(first: socket.socket, scratch: str, parent: SessionProcess, deadlin
             raise _NoRoom(error) from error
         failing.callback(ours.close)
         with theirs:
+            channel = os.fstat(theirs.fileno()).st_ino
             pid = _greeting(first, 1, deadline).pid
             if pid is None or pid in nursery.live:
                 raise ProtocolError(f"a greeting came from process {pid}, which is no new fork")
@@ -145,6 +151,8 @@ def _welcome(first: socket.socket, scratch: str, parent: SessionProcess, deadlin
                 raise _NoRoom(error) from error
             failing.callback(handle.close)
             failing.callback(handle.kill)
+            if not scratch:
+                _check_mounts(pid, parent, mounts)
             try:
                 furnished = nursery.furnish(handle, parent.stacked, (first, theirs))
             except TemplateError as error:
@@ -157,12 +165,23 @@ def _welcome(first: socket.socket, scratch: str, parent: SessionProcess, deadlin
         # Meanwhile the fork goes on.
         process = SessionProcess(ours, Identity(pid, scratch, max(0, parent.threads - 1)), handle, nursery)
         failing.pop_all()
-    return _Birth(process, furnished)
+    return _Birth(process, furnished, channel)
+
+
+def _check_mounts(pid: int, parent: SessionProcess, mounts: set[int]) -> None:
+    try:
+        check_own_mounts(pid, parent.identity.pid, mounts)
+    except SharedWithParent as error:
+        raise ProtocolError(f"a fork is not on its own: {error}") from error
+    except HasThreads as error:
+        raise _Unborn(f"a fork is of no use: {error}") from error
+    except OSError as error:
+        raise _Unborn("a fork ended after it greeted") from error
 
 
 def _second_greeting(birth: _Birth, deadline: float) -> None:
     """Take the greeting on the fork's own channel, and check that it is on its own."""
-    process, furnished = birth
+    process, furnished, channel = birth
     packet = _greeting(process.channel, 2, deadline)
     if packet.pid != process.identity.pid:
         raise ProtocolError(f"process {packet.pid} greeted in the place of {process.identity.pid}")
@@ -170,7 +189,7 @@ def _second_greeting(birth: _Birth, deadline: float) -> None:
     if furnished is not None:
         process.stacked = furnished.stacked
         try:
-            inspect_fork(process.identity.pid, furnished)
+            inspect_fork(process.identity.pid, furnished, channel, deadline)
         except SharedWithParent as error:
             raise ProtocolError(f"a fork is not on its own: {error}") from error
 

@@ -16,6 +16,7 @@ _FILES = (
     "test_control_channel",
     "test_fork_state",
     "test_degraded",
+    "test_inspection",
     "test_lifetime",
 )
 

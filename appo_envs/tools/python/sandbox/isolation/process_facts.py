@@ -7,9 +7,26 @@ from them is `private_tmp`'s and, on the trainer's side, `inspection`'s.
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 # Of a file of /proc/PID/fdinfo; a file with many locks has a longer one, with what is asked for at its beginning.
 _MOST_BYTES = 4096
+# Of /proc/PID/status, which names processors and memory nodes one by one and ends with what is asked for.
+_MOST_STATUS_BYTES = 1 << 16
+
+
+class Activity(NamedTuple):
+    """What a process does at a moment. Asleep with equal counts before and after, it did nothing in between.
+
+    Attributes:
+        asleep: whether its main thread waits for something.
+        threads: alive in it, the main one included.
+        switches: how often its main thread began to wait, and how often it was interrupted.
+    """
+
+    asleep: bool
+    threads: int
+    switches: tuple[str, str]
 
 
 def process_folder(pidfd: int) -> str:
@@ -34,6 +51,23 @@ def descriptor_facts(process: str, number: int) -> dict[str, str]:
     return _facts(f"{process}/fdinfo/{number}")
 
 
+def thread_folders(process: str) -> list[str]:
+    """The folders in /proc of the threads of the process with this folder."""
+    return [f"{process}/task/{name}" for name in os.listdir(f"{process}/task")]
+
+
+def mount_namespace(process: str) -> int:
+    """Which mount namespace a process, or a thread, is in."""
+    return os.stat(f"{process}/ns/mnt").st_ino
+
+
+def activity(process: str) -> Activity:
+    """What a process does now."""
+    facts = _facts(f"{process}/status", _MOST_STATUS_BYTES)
+    switches = facts["voluntary_ctxt_switches"], facts["nonvoluntary_ctxt_switches"]
+    return Activity(facts["State"].startswith("S"), int(facts["Threads"]), switches)
+
+
 def mount_ids(process: str) -> set[str]:
     """The mounts in the mount namespace of a process."""
     with open(f"{process}/mountinfo") as file:
@@ -47,12 +81,12 @@ def maps_device(process: str, device: int) -> bool:
         return any(line.split(maxsplit=4)[3] == wanted for line in file)
 
 
-def _facts(path: str) -> dict[str, str]:
+def _facts(path: str, most_bytes: int = _MOST_BYTES) -> dict[str, str]:
     """The lines "key: value" of a file of /proc."""
     # A file object would take longer than everything else here.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        lines = os.read(descriptor, _MOST_BYTES).decode().splitlines()
+        lines = os.read(descriptor, most_bytes).decode().splitlines()
     finally:
         os.close(descriptor)
     return {key: value.strip() for key, colon, value in (line.partition(":") for line in lines) if colon}
