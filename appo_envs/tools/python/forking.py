@@ -105,9 +105,11 @@ def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
             _undo(parent, births, scratches)
             raise
         except (_Unborn, KeyboardInterrupt) as trouble:
-            _undo(parent, births, scratches)
-            # Its answer must not be taken for that to the next request.
-            told = _told_by_parent(parent, number, deadline) if forked is None else forked.error
+            try:
+                # Its answer must not be taken for that to the next request; and what it forks, it has forked by then.
+                told = _told_by_parent(parent, number, deadline) if forked is None else forked.error
+            finally:
+                _undo(parent, births, scratches)
             if isinstance(trouble, KeyboardInterrupt):
                 raise
             kind = SandboxError if isinstance(trouble, _NoRoom) else ForkFailed
@@ -213,10 +215,13 @@ def _greeting(channel: socket.socket, stage: int, deadline: float) -> Packet:
 
 def _undo(parent: SessionProcess, births: list[_Birth], scratches: list[str], *, with_parent: bool = False) -> None:
     """Leave nothing of forks that failed: end those that are known, and find those that are not."""
+    if with_parent:
+        # Before the search, which would miss a fork that it makes meanwhile.
+        parent.end()
     try:
         parent.nursery.sweep(parent.identity.pid)
     finally:
-        _end_all([parent] * with_parent + [birth.process for birth in births])
+        _end_all([birth.process for birth in births])
         for scratch in filter(None, scratches):
             shutil.rmtree(scratch, ignore_errors=True)
 
