@@ -17,8 +17,8 @@ from .frozen import PythonSnapshot
 from .process import ProcessLost, ProcessRefused, SessionProcess
 from .result import RunResult
 from .sandbox.packets import ProtocolError
-from .sandbox.settings import PythonSettings, check_seconds
-from .sandbox.text import encodable
+from .sandbox.settings import Limits, PythonSettings, check_seconds
+from .sandbox.text import claimed
 from .sandbox.wire import Ran
 from .supervisor import supervisor_for
 
@@ -96,7 +96,7 @@ class PythonSession:
                 error = f"SessionError: the code was not run, the session cannot be forked: {failure}"
                 return RunResult("", None, error, time.perf_counter() - begin, kept)
             self._drop_base()
-            return _result(ran, time.perf_counter() - begin)
+            return _result(ran, self.settings.limits, time.perf_counter() - begin)
 
     def fork(self, n: int = 1) -> list[Self]:
         """`n` new sessions in the state of this one, which from now on differ from it and from each other.
@@ -234,11 +234,11 @@ def _loss_text(loss: ProcessLost, kept: bool) -> str:
     return f"SessionError: the Python process is gone: {loss}. Variables and files {state}."
 
 
-def _result(ran: Ran, seconds: float) -> RunResult:
+def _result(ran: Ran, limits: Limits, seconds: float) -> RunResult:
     return RunResult(
-        encodable(ran.stdout),
-        None if ran.value is None else encodable(ran.value),
-        None if ran.error is None else encodable(ran.error),
+        claimed(ran.stdout, limits.output_chars),
+        None if ran.value is None else claimed(ran.value, limits.output_chars),
+        None if ran.error is None else claimed(ran.error, limits.error_chars),
         seconds,
         True,
     )

@@ -15,6 +15,7 @@ from .isolation.features import DEFAULT_FLOOR, Floor, check_names
 
 ISOLATED = "isolated"
 NONE = "none"
+_MOST_SECONDS = 1_000_000
 LINUX = "linux"
 POSIX = "posix"
 
@@ -128,13 +129,13 @@ class PythonSettings:
 
 
 def check_seconds(name: str, seconds: float) -> float:
-    """Return `seconds` when it is a finite number above zero.
+    """Return `seconds` when it is a number above zero and not more than the kernel can wait for.
 
     Raises:
-        ValueError: it is zero, negative, infinite or no number.
+        ValueError: it is zero, negative, above a million or no number.
     """
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < float("inf"):
-        raise ValueError(f"{name} must be a finite number of seconds above 0, got {seconds!r}")
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= _MOST_SECONDS:
+        raise ValueError(f"{name} must be a number of seconds above 0 and at most {_MOST_SECONDS:,}, got {seconds!r}")
     return float(seconds)
 
 

@@ -54,6 +54,24 @@ def test_forged_answer_of_the_running_call_is_a_claim_about_itself_only():
         assert result.seconds > 0
 
 
+def test_forged_answer_is_not_longer_than_the_limits():
+    with PythonSession(SMALL) as session:
+        session.run(
+            "import sys\nworker = sys.modules['sandbox.worker']\nsend = worker.send\nlong = 'x' * 100_000\n"
+            "worker.send = lambda channel, message: send(\n"
+            "    channel, message._replace(stdout=long, value=long, error=long)\n"
+            ")"
+        )
+        result = session.run("1")
+        limits = SMALL.limits
+        for text, most in (
+            (result.stdout, limits.output_chars),
+            (result.value, limits.output_chars),
+            (result.error, limits.error_chars),
+        ):
+            assert text is not None and most < len(text) < most + 200
+
+
 def test_answer_queued_for_the_next_question_ends_the_process():
     with PythonSession(SMALL) as session:
         session.run(

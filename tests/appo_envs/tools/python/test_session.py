@@ -113,7 +113,7 @@ def test_output_is_cut_at_the_limit(plain):
     assert result.value == "'" + "b" * 99 + "\n... [cut after 100 characters]"
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), True])
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 1e300, True])
 def test_timeout_must_be_above_zero(plain, timeout):
     with PythonSession(plain) as session, pytest.raises(ValueError, match="above 0"):
         session.run("1", timeout=timeout)
