@@ -1,8 +1,8 @@
 """The memory of all sessions together.
 
-Each session's address space has a limit of its own, but many forks can fill the machine. Where a cgroup can
-be had the kernel bounds them; elsewhere this watches, and kills the largest session when they are too many
-megabytes.
+Each session's address space has a limit of its own, and so has its /tmp, which lies in memory; but many forks can
+fill the machine. Where a cgroup can be had the kernel bounds them; elsewhere this watches, and kills the largest
+session when they are too many megabytes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 
 from .handles import ProcessHandle
+from .sandbox.isolation.root import PRIVATE_TMP
 
 _MIB = 1 << 20
 _SHARE_OF_MACHINE = 0.75
@@ -52,8 +53,8 @@ class MemoryWatch:
             return None
         victim = None
         # The cheap figure counts shared memory again and again: if even that is small, all is well.
-        if sum(_resident_bytes(pid) for pid in processes) > self._cap:
-            sizes = {pid: proportional_bytes(pid) for pid in processes}
+        if sum(_resident_bytes(pid) + _tmp_bytes(pid) for pid in processes) > self._cap:
+            sizes = {pid: proportional_bytes(pid) + _tmp_bytes(pid) for pid in processes}
             if sum(sizes.values()) > self._cap:
                 victim = max(sizes, key=lambda pid: sizes[pid])
                 try:
@@ -72,6 +73,15 @@ def _resident_bytes(pid: int) -> int:
             return int(file.read().split()[1]) * _PAGE
     except OSError:
         return 0
+
+
+def _tmp_bytes(pid: int) -> int:
+    """What the files in the private /tmp of a session take; 0 if it has none or has ended."""
+    try:
+        status = os.statvfs(f"/proc/{pid}/root{PRIVATE_TMP}")
+    except OSError:
+        return 0
+    return (status.f_blocks - status.f_bfree) * status.f_frsize
 
 
 def proportional_bytes(pid: int) -> int:

@@ -81,7 +81,9 @@ class SessionProcess:
         # An unguessable start: answers cannot be queued before their question is known.
         self._number = secrets.randbits(48)
         nursery.live[identity.pid] = self._handle
-        self._give_back = weakref.finalize(self, _give_back, self._owner, channel, self._handle, identity, nursery.live)
+        self._give_back = weakref.finalize(
+            self, _give_back, self._owner, channel, self._handle, identity, nursery.live, nursery.ends
+        )
 
     @property
     def channel(self) -> socket.socket:
@@ -191,12 +193,19 @@ class SessionProcess:
 
 
 def _give_back(
-    owner: int, channel: socket.socket, handle: ProcessHandle, identity: Identity, live: dict[int, ProcessHandle]
+    owner: int,
+    channel: socket.socket,
+    handle: ProcessHandle,
+    identity: Identity,
+    live: dict[int, ProcessHandle],
+    ends: dict[int, str],
 ) -> None:
     """End the process and free its descriptors and folder; a fork of the trainer frees its copies only."""
     if os.getpid() == owner:
         handle.kill()
         live.pop(identity.pid, None)
+        # Nobody may have asked why it ended, and the next one with this id would be told.
+        ends.pop(identity.pid, None)
         if identity.scratch:
             handle.await_end(_GONE_SECONDS)
             shutil.rmtree(identity.scratch, ignore_errors=True)
