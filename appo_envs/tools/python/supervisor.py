@@ -54,15 +54,26 @@ class Supervisor:
         self._number = itertools.count(1)
         self._closing = False
         self._scratch = ""
-        self._guard = self.system.guard(settings.limits.threads)
+        try:
+            self._guard = self.system.guard(settings.limits.threads)
+        except OSError as error:
+            raise SandboxError(f"the trainer cannot open more descriptors: {error.strerror}") from error
         self._active: frozenset[str] = frozenset()
         self._trouble: SandboxError | None = None
         self._template: TemplateProcess | None = None
         started = threading.Event()
         # The kernel ends the template when the thread that started it ends, so that thread must last.
         self._thread = threading.Thread(target=self._attend, args=(started,), name="appo-python", daemon=True)
-        self._thread.start()
-        started.wait()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self._guard.close()
+            raise SandboxError(f"the trainer cannot make one more thread: {error}") from error
+        try:
+            started.wait()
+        except KeyboardInterrupt:
+            self.close()
+            raise
         if self._trouble is not None:
             self.close()
             raise self._trouble
@@ -74,8 +85,6 @@ class Supervisor:
                 watch = self._start(ending)
             except SandboxError as trouble:
                 self._trouble = trouble
-                if self._template is not None:
-                    self._template.hang_up()
                 return
             finally:
                 started.set()
@@ -93,6 +102,7 @@ class Supervisor:
             ending.callback(group.close)
         template = self._template = TemplateProcess(settings, self.system)
         ending.callback(template.wait)
+        ending.callback(template.hang_up)
         reports = template.probe()
         if group_report is None:
             _warn_once()

@@ -81,7 +81,10 @@ class TemplateProcess:
         self._settings = settings
         self._owner = os.getpid()
         self._lock = threading.Lock()
-        self._control, theirs = system.channel_pair()
+        try:
+            self._control, theirs = system.channel_pair()
+        except OSError as error:
+            raise TemplateError(f"the trainer cannot open more channels: {error.strerror}") from error
         command = [sys.executable, "-B", "-P", "-s", "-S", "-X", "utf8", str(_LAUNCH), str(theirs.fileno())]
         with theirs:
             try:
@@ -95,7 +98,7 @@ class TemplateProcess:
                 )
             except OSError as error:
                 self._control.close()
-                raise TemplateError(f"{sys.executable} cannot be executed: {error}") from error
+                raise TemplateError(f"the template, {sys.executable}, cannot be started: {error}") from error
 
     @property
     def pid(self) -> int:

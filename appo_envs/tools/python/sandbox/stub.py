@@ -56,7 +56,11 @@ def main(descriptor: int) -> NoReturn:
 
 def _wait_outside(control: socket.socket, plan: template.Plan) -> None:
     """Return in a child, which is process 1; the caller itself ends when that one does."""
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError as error:
+        send(control, Failed(f"no process can be made for the template: {error.strerror}"))
+        os._exit(1)
     if child == 0:
         die_with_parent(0)
         return

@@ -156,7 +156,10 @@ class _Template:
         return Done(request.number)
 
     def _spawn(self, request: Spawn, end: int) -> None:
-        child = fork()
+        try:
+            child = fork()
+        except OSError as error:
+            raise OSError(f"no process can be made for a session: {error.strerror}") from error
         if child:
             self._spawned.add(child)
             if len(self._spawned) > self._most_spawned:

@@ -77,7 +77,7 @@ def _fork(channel: socket.socket, workplace: Workplace, request: Fork, ends: lis
         try:
             pid = fork()
         except OSError as trouble:
-            error = f"fork: {trouble.strerror}"
+            error = f"no process can be made for a fork: {trouble.strerror}"
             break
         if pid == 0:
             for other in ends:

@@ -56,6 +56,11 @@ def descendants(ancestor: int) -> set[int]:
     return found - {ancestor}
 
 
+def children_of(parent: int) -> set[int]:
+    """The live processes that `parent` made."""
+    return {pid for pid, its_parent in parents().items() if its_parent == parent}
+
+
 def group_of(leader: int) -> set[int]:
     """All live processes of a process group."""
     found = set()
@@ -74,7 +79,7 @@ def session_processes(settings: PythonSettings) -> set[int]:
         return group_of(supervisor.template_pid) - {supervisor.template_pid}
     inside = descendants(supervisor.template_pid)
     if "pid" in supervisor.active:
-        inside -= {pid for pid in inside if parents().get(pid) == supervisor.template_pid}
+        inside -= children_of(supervisor.template_pid)
     return inside
 
 

@@ -50,7 +50,7 @@ def test_a_thousand_live_forks_keep_their_own_state():
                 fork.run(f"x = {number}; open('/tmp/f', 'w').write('{number}')")
             for number, fork in enumerate(forks):
                 assert fork.run("x, open('/tmp/f').read()").value == f"({number}, '{number}')"
-            assert len(session_processes(SETTINGS)) == _MANY + 1
+            assert eventually(lambda: len(session_processes(SETTINGS)) == _MANY + 1)
             for fork in forks:
                 fork.close()
             assert eventually(lambda: len(session_processes(SETTINGS)) == 1, 60)

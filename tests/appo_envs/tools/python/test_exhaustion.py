@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
+import socket
+import subprocess
+import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -15,7 +20,7 @@ from appo_envs.tools.python.sandbox.wire import Sweep
 from appo_envs.tools.python.supervisor import supervisor_for
 from appo_envs.tools.python.template_process import TemplateProcess
 
-from .surroundings import SMALL, eventually, need, session_processes, witnessed
+from .surroundings import SMALL, children_of, eventually, need, session_processes, witnessed
 
 TIGHT = PythonSettings(
     preload=("random",), timeout=5.0, limits=Limits(memory_mb=256, tmp_mb=4, tmp_files=64, threads=8, open_files=64)
@@ -131,6 +136,17 @@ def test_the_largest_session_is_killed_when_all_together_use_too_much():
         assert small.run("x").value == "1"
 
 
+def test_files_count_as_memory_of_their_session():
+    need("private_tmp")
+    settings = PythonSettings(preload=(), total_memory_mb=150, without=("cgroup",), limits=Limits(tmp_mb=200))
+    with PythonSession(settings) as small, PythonSession(settings) as large:
+        small.run("x = 1")
+        large.run("f = open('/tmp/f', 'wb')\nfor _ in range(180): f.write(bytes(10 ** 6))\nf.flush()")
+        assert eventually(lambda: "too much memory" in str(large.run("1").error))
+        assert small.run("x").value == "1"
+    assert not supervisor_for(settings).ends
+
+
 def test_full_tmp_stops_a_fork_with_an_error_that_says_so():
     need("private_tmp")
     with PythonSession(TIGHT) as session:
@@ -216,6 +232,80 @@ def test_session_that_may_not_fork_says_why_and_goes_on():
         with pytest.raises(SandboxError, match="Resource temporarily unavailable"):
             session.fork(2)
         assert session.run("x").value == "1"
+
+
+def test_no_room_for_another_process_is_said_and_costs_nothing():
+    need("userns", "pid")
+    settings = PythonSettings(preload=("heapq",))
+    with PythonSession(settings) as session, PythonSession(settings) as other:
+        session.run("x = 1")
+        template = next(iter(children_of(supervisor_for(settings).template_pid)))
+        for pid, what, attempt in (
+            (session.process_id, "a fork", lambda: session.fork(2)),
+            (template, "a session", lambda: other.run("1")),
+        ):
+            assert pid is not None
+            try:
+                _, hard = resource.prlimit(pid, resource.RLIMIT_NPROC)
+            except PermissionError:
+                pytest.skip("needs to be the user that sessions run as, or allowed to change the limits of others")
+            resource.prlimit(pid, resource.RLIMIT_NPROC, (1, hard))
+            with pytest.raises(SandboxError, match=f"no process can be made for {what}: Resource temporarily"):
+                attempt()
+            resource.prlimit(pid, resource.RLIMIT_NPROC, (hard, hard))
+        (fork,) = session.fork()
+        assert [fork.run("x").value, session.run("x").value, other.run("2").value] == ["1", "1", "2"]
+        fork.close()
+
+
+_TROUBLES = {
+    "descriptors": (os, "eventfd", lambda: OSError(24, "Too many open files"), "more descriptors: Too many"),
+    "threads": (threading.Thread, "start", lambda: RuntimeError("can't start new thread"), "one more thread"),
+    "channels": (socket, "socketpair", lambda: OSError(24, "Too many open files"), "more channels: Too many"),
+    "processes": (subprocess, "Popen", lambda: BlockingIOError(11, "unavailable"), "cannot be started: .*unavailable"),
+}
+
+
+@pytest.mark.parametrize("what", _TROUBLES)
+def test_template_that_cannot_be_started_leaves_nothing_and_says_what_is_missing(monkeypatch, what):
+    where, name, trouble, complaint = _TROUBLES[what]
+
+    def fail(*_arguments: object, **_named: object) -> None:
+        raise trouble()
+
+    with _template_that_does_not_start() as session, monkeypatch.context() as patch:
+        patch.setattr(where, name, fail)
+        with pytest.raises(SandboxError, match=complaint):
+            session.run("1")
+
+
+def test_template_whose_start_is_interrupted_leaves_nothing(monkeypatch):
+    real, calls = threading.Event.wait, []
+
+    def wait(event: threading.Event, timeout: float | None = None) -> bool:
+        if threading.current_thread() is threading.main_thread():
+            calls.append(1)
+            # The first is that of the thread's own start.
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+        return real(event, timeout)
+
+    with _template_that_does_not_start() as session, monkeypatch.context() as patch:
+        patch.setattr(threading.Event, "wait", wait)
+        with pytest.raises(KeyboardInterrupt):
+            session.run("1")
+
+
+@contextlib.contextmanager
+def _template_that_does_not_start() -> Iterator[PythonSession]:
+    """A session to be started in vain, which leaves nothing and can be started afterwards."""
+    settings = PythonSettings(preload=("netrc",))
+    before, threads = set(os.listdir("/proc/self/fd")), threading.active_count()
+    with PythonSession(settings) as session:
+        yield session
+        assert set(os.listdir("/proc/self/fd")) == before and threading.active_count() == threads
+        assert session.run("1 + 1").value == "2"
+    supervisor_for(settings).close()
 
 
 def test_trainer_without_free_descriptors_says_so_and_loses_nothing():

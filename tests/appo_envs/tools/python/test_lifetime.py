@@ -108,7 +108,7 @@ def test_garbage_collection_gives_back_everything(everywhere):
     session.run("x = 1")
     snapshot, forks = session.snapshot(), session.fork(2)
     session.run("x = 2")
-    assert len(session_processes(everywhere)) == 4
+    assert eventually(lambda: len(session_processes(everywhere)) == 4)
     del session, forks
     gc.collect()
     assert eventually(lambda: len(session_processes(everywhere)) == 1), "the snapshot holds the last one"

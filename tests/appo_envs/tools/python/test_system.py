@@ -144,7 +144,7 @@ def test_a_session_that_runs_on_is_ended_by_close():
     session = PythonSession(PORTABLE)
     session.run("import signal, threading; signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))")
     session.run("def spin():\n  while True: pass\nthreading.Thread(target=spin).start()")
-    assert len(session_processes(PORTABLE)) == 1
+    assert eventually(lambda: len(session_processes(PORTABLE)) == 1)
     folder = session.run("import os; os.getcwd()").value
     session.close()
     assert eventually(lambda: not session_processes(PORTABLE))

@@ -51,7 +51,12 @@ def _probe(name: str, without: Sequence[str], shown: Sequence[str], known: dict[
 def _try_in_child(trial: Callable[[], object]) -> str | None:
     """Run a trial in a fork; None if it went well, the reason if not."""
     reader, writer = os.pipe()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError as error:
+        os.close(reader)
+        os.close(writer)
+        return f"no process can be made to try it: {error.strerror}"
     if child == 0:
         reason = ""
         try:
