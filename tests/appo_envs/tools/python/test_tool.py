@@ -1,11 +1,15 @@
 import gc
 
+import numpy as np
 import pytest
 
+from appo_envs.env import ToolEnv
 from appo_envs.errors import ToolError
+from appo_envs.grading import number_equal
+from appo_envs.tasks import ArithmeticStories
 from appo_envs.tasks.task import Task
 from appo_envs.tools.python import PythonSession, PythonSettings, PythonTool, RunResult
-from appo_envs.tools.python.supervisor import supervisor_for
+from appo_envs.tools.python.supervisor import _supervisors, supervisor_for
 from appo_envs.tools.python.tool import result_text
 
 from .surroundings import SMALL, eventually, session_processes
@@ -24,8 +28,6 @@ def test_no_process_before_the_first_call():
     tool = PythonTool(settings)
     tool.reset(TASK)
     assert tool.snapshot() is None
-    from appo_envs.tools.python.supervisor import _supervisors
-
     assert settings not in _supervisors
     tool.close()
 
@@ -116,6 +118,30 @@ def test_one_process_a_snapshot_and_none_when_all_is_dropped():
     del snapshots
     gc.collect()
     assert eventually(lambda: not session_processes(SMALL)) and not supervisor_for(SMALL).live
+
+
+def test_environment_makes_no_process_before_a_call_and_its_snapshots_share_one_after_it():
+    settings = PythonSettings(preload=("sched", "random"))
+    source = ArithmeticStories()
+    env = ToolEnv(source, [lambda: PythonTool(settings)], "tags", number_equal)
+    task = source.task("train/0")
+    expert = source.expert(task, np.random.default_rng(0))
+    observation, _ = env.reset(options={"task": task.id})
+    first, sibling = env.snapshot(), env.sibling()
+    sibling.restore(first)
+    assert first.tools == {"python": None} and settings not in _supervisors
+    _, _, over, _, info = env.step(expert.act(observation))
+    assert info["tool_calls"] and not over
+    second, third = env.snapshot(), env.snapshot()
+    sibling.restore(second)
+    assert eventually(lambda: len(session_processes(settings)) == 1)
+    env.close()
+    sibling.close()
+    assert len(session_processes(settings)) == 1, "the snapshots hold it"
+    del second, third
+    gc.collect()
+    assert eventually(lambda: not session_processes(settings))
+    supervisor_for(settings).close()
 
 
 @pytest.mark.parametrize(
