@@ -130,6 +130,16 @@ _ATTEMPTS = {
     "open a vsock": "socket.socket(socket.AF_VSOCK)",
     "open a crypto socket": "socket.socket(socket.AF_ALG)",
     "open a local socket": "socket.socket(socket.AF_UNIX)",
+    "open a socket of any family": (
+        "for family in range(64):\n"
+        "    for kind in range(1, 6):\n"
+        "        try: socket.socket(family, kind)\n"
+        "        except PermissionError: continue\n"
+        "        break\n"
+        "    else: continue\n"
+        "    break\n"
+        "else: raise OSError('there is none')"
+    ),
     "reach an abstract socket": (
         "a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM); a.sendto(b'x', '\\0{abstract}')"
     ),
