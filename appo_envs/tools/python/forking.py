@@ -158,7 +158,7 @@ def _welcome(first: socket.socket, scratch: str, parent: SessionProcess, mounts:
             try:
                 furnished = nursery.furnish(handle, parent.stacked, (first, theirs))
             except TemplateError as error:
-                raise _Unborn(str(error)) from error
+                raise _Unborn(f"a fork cannot be given its own files: {error}") from error
             if furnished is None:
                 try:
                     send(first, Proceed([], []), (theirs.fileno(),), wait=False)

@@ -157,6 +157,18 @@ def test_full_tmp_stops_a_fork_with_an_error_that_says_so():
     assert eventually(lambda: not session_processes(TIGHT) - set(supervisor_for(TIGHT).live))
 
 
+def test_open_nameless_files_that_do_not_fit_a_forks_tmp_stop_it_with_an_error_that_says_so():
+    need("private_tmp")
+    with PythonSession(TIGHT) as session:
+        session.run(
+            "import os, tempfile\nf = tempfile.TemporaryFile(); f.write(bytes(10 ** 6)); f.flush()\n"
+            "copies = [os.dup(f.fileno()) for _ in range(9)]"
+        )
+        with pytest.raises(SandboxError, match="its own files: .*No space left"):
+            session.fork()
+        assert session.run("f.tell()").value == "1000000"
+
+
 def test_session_without_free_descriptors_cannot_be_forked_and_goes_on():
     with PythonSession(TIGHT) as session:
         assert "Too many open files" in str(session.run("x = []\nwhile True: x.append(open('/tmp/one', 'w'))").error)
