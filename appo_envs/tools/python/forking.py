@@ -18,6 +18,7 @@ from .errors import SandboxError
 from .inspection import HasThreads, SharedWithParent, check_own_mounts, inspect_fork
 from .process import Identity, ProcessLost, ProcessRefused, SessionProcess
 from .sandbox.packets import Packet, ProtocolError, close_all, receive
+from .sandbox.text import claimed_reason
 from .sandbox.wire import Failed, Fork, Forked, Furnished, Hello, Proceed, decode, send
 from .template_process import TemplateError
 
@@ -113,7 +114,7 @@ def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
             if isinstance(trouble, KeyboardInterrupt):
                 raise
             kind = SandboxError if isinstance(trouble, _NoRoom) else ForkFailed
-            raise kind(told or str(trouble)) from trouble
+            raise kind(claimed_reason(told) if told else str(trouble)) from trouble
     return [birth.process for birth in births]
 
 
@@ -207,7 +208,7 @@ def _greeting(channel: socket.socket, stage: int, deadline: float) -> Packet:
     close_all(packet.descriptors)
     message = decode(packet.data, Hello, Failed)
     if isinstance(message, Failed):
-        raise _Unborn(message.reason)
+        raise _Unborn(claimed_reason(message.reason))
     if message.stage != stage or packet.descriptors:
         raise ProtocolError(f"expected greeting {stage} alone, got {message} and {packet.descriptors}")
     return packet

@@ -22,6 +22,7 @@ from .errors import SandboxError
 from .handles import ProcessHandle
 from .nursery import Nursery
 from .sandbox.packets import Packet, ProtocolError, close_all, receive
+from .sandbox.text import claimed_reason
 from .sandbox.wire import Failed, Forked, Message, Ran, Run, decode, send
 
 M = TypeVar("M", Forked, Ran)
@@ -164,7 +165,7 @@ class SessionProcess:
         except ProtocolError as error:
             raise self._lost(f"it broke the protocol: {error}") from error
         if isinstance(message, Failed):
-            raise ProcessRefused(message.reason)
+            raise ProcessRefused(claimed_reason(message.reason))
         if message[0] != number:
             raise self._lost("it answered a question that was not asked")
         return message

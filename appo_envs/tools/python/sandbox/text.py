@@ -7,6 +7,7 @@ from __future__ import annotations
 
 # What `bounded` may add to a text.
 _NOTE_CHARS = 64
+_REASON_CHARS = 1000
 
 
 def bounded(text: str, limit: int, *, cut_before: bool = False) -> str:
@@ -19,6 +20,11 @@ def bounded(text: str, limit: int, *, cut_before: bool = False) -> str:
 def claimed(text: str, limit: int) -> str:
     """A text that ought to be `bounded` and `encodable` already, made so if it is not."""
     return encodable(bounded(text, limit + _NOTE_CHARS))
+
+
+def claimed_reason(text: str) -> str:
+    """Why a session says that it cannot do something, for an error of the trainer's."""
+    return claimed(text, _REASON_CHARS)
 
 
 def encodable(text: str) -> str:

@@ -72,6 +72,40 @@ def test_forged_answer_is_not_longer_than_the_limits():
             assert text is not None and most < len(text) < most + 200
 
 
+_BAD_WORDS = {
+    "run": "worker.send = lambda channel, *_: send(channel, wire.Failed(bad))",
+    "fork": (
+        "def fork(): raise OSError(11, bad)\n"
+        "worker.fork = fork\n"
+        "worker.send = lambda channel, message: send(\n"
+        "    channel, message._replace(error=bad) if isinstance(message, wire.Forked) else message\n"
+        ")"
+    ),
+    "greeting": (
+        "send_packet, me = worker.send_packet, os.getpid()\n"
+        "worker.send_packet = lambda channel, data, *_, wait: send_packet(\n"
+        "    channel, data if os.getpid() == me else wire.encode(wire.Failed(bad)), (), wait=wait\n"
+        ")"
+    ),
+}
+
+
+@pytest.mark.parametrize("where", _BAD_WORDS)
+def test_reason_that_a_session_gives_is_a_short_text_that_can_be_encoded(where):
+    with PythonSession(SMALL) as session:
+        session.run(
+            "import os, sys\nworker, wire = sys.modules['sandbox.worker'], sys.modules['sandbox.wire']\n"
+            f"send, bad = worker.send, '\\ud800' * 60_000\n{_BAD_WORDS[where]}"
+        )
+        if where == "run":
+            text = str(session.run("1").error)
+        else:
+            with pytest.raises(SandboxError) as caught:
+                session.fork()
+            text = str(caught.value)
+        assert "ud800" in text and len(text.encode()) < 10_000
+
+
 def test_answer_queued_for_the_next_question_ends_the_process():
     with PythonSession(SMALL) as session:
         session.run(
