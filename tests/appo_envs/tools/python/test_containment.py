@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import textwrap
 
@@ -235,3 +236,20 @@ def test_session_is_nobody_with_one_harmless_capability():
             status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
     assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
     assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 1 << 21
+
+
+def test_session_shares_no_namespace_with_the_trainer_and_its_mounts_with_nobody():
+    need("private_tmp", "pid", "net")
+    with PythonSession(SMALL) as session, PythonSession(SMALL) as sibling:
+        session.run("1")
+        sibling.run("1")
+        (fork,) = session.fork()
+        kinds = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
+        trainer = {os.readlink(f"/proc/self/ns/{kind}") for kind in kinds}
+        sessions = [
+            {kind: os.readlink(f"/proc/{each.process_id}/ns/{kind}") for kind in kinds}
+            for each in (session, sibling, fork)
+        ]
+        assert not any(trainer & set(links.values()) for links in sessions)
+        assert len({links["mnt"] for links in sessions}) == 3
+        fork.close()
