@@ -13,7 +13,7 @@ from pathlib import Path
 from appo_agent.commands.parse import parse_config, to_toml
 from appo_agent.errors import ConfigError, RunError, did_you_mean
 from appo_agent.evaluation import EvaluationResult
-from appo_agent.training.config import TrainConfig, default_config
+from appo_agent.training.config import TINY, TrainConfig, default_config
 from appo_agent.training.run_dir import RunDir
 
 HELP = "Train the bundled agent: cold start, then reinforcement learning. Without arguments: the default preset."
@@ -67,10 +67,12 @@ def load_config(source: str | None, flags: Sequence[str]) -> TrainConfig:
     Raises:
         ConfigError: no such file or preset; unknown or impossible settings.
     """
-    named = _algorithm_flag(flags)
+    named = _value_of(flags, "--algorithm")
     path = _config_path(source)
-    if source is None and named not in (None, _algorithm_in(path)):
-        # The default preset tunes one algorithm; another one starts from its own defaults.
+    tuned_for = (_algorithm_in(path), TINY)
+    asked_for = (named or tuned_for[0], _value_of(flags, "--model") or TINY)
+    if source is None and asked_for != tuned_for:
+        # The default preset tunes one algorithm for the bundled policy; all others start from the algorithm's defaults.
         path = None
     name = named or (_algorithm_in(path) if path else None) or "appo"
     try:
@@ -109,10 +111,10 @@ def _config_path(source: str | None) -> Path:
     return Path(source)
 
 
-def _algorithm_flag(flags: Sequence[str]) -> str | None:
+def _value_of(flags: Sequence[str], wanted: str) -> str | None:
     for place, word in enumerate(flags):
         name, equals, value = word.partition("=")
-        if name == "--algorithm":
+        if name == wanted:
             return value if equals else (flags[place + 1] if place + 1 < len(flags) else None)
     return None
 

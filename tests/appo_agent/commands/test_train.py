@@ -12,6 +12,7 @@ from appo_agent.commands.train import PRESETS, load_config, preset_names
 from appo_agent.errors import ConfigError
 from appo_agent.report.library import Library
 from appo_agent.training import evaluation_files, progress
+from appo_agent.training.config import default_config
 from appo_agent.training.record_file import read_records
 from appo_agent.training.run_dir import RunDir
 
@@ -202,6 +203,9 @@ def test_presets_and_algorithms_combine() -> None:
     assert load_config(None, []) == load_config("default", [])
     assert load_config(None, ["--algorithm", "grpo"]).plan.sources == 0
     assert load_config(None, ["--algorithm", "appo"]) == load_config("default", [])
+    assert load_config(None, ["--model", "tiny"]) == load_config("default", [])
+    assert load_config(None, ["--model", "a/model"]).advantage == default_config("appo").advantage
+    assert load_config("default", ["--model=a/model"]).advantage == load_config("default", []).advantage
     assert load_config("paper", ["--plan.initial", "8", "--plan.branches", "1"]).plan.sources == 8
     with pytest.raises(ConfigError, match="no algorithm"):
         load_config(None, ["--algorithm", "luck"])
