@@ -20,6 +20,7 @@ from .sandbox.isolation.process_facts import (
     maps_device,
     mount_ids,
     mount_namespace,
+    thread_count,
     thread_folders,
 )
 from .sandbox.wire import Furnished
@@ -55,7 +56,7 @@ def check_own_mounts(pid: int, parent: int, others: set[int]) -> None:
     process = f"/proc/{pid}"
     # Before the threads are counted: one that is started later is where the only one is by then.
     own = mount_namespace(process)
-    if len(thread_folders(process)) != 1:
+    if thread_count(process) != 1:
         raise HasThreads("it started a thread before it was ready")
     if own in others or own in _mount_namespaces(f"/proc/{parent}"):
         raise SharedWithParent("it did not leave its parent's mounts")
@@ -117,6 +118,11 @@ def _mount_namespaces(process: str) -> set[int]:
     """The mount namespaces that the threads of a process are in; none if it has ended."""
     for _ in range(_MOST_LOOKS):
         try:
+            if thread_count(process) == 1:
+                # The main thread, which lasts as long as the process: nobody can have come in its place.
+                own = mount_namespace(process)
+                if thread_count(process) == 1:
+                    return {own}
             threads = thread_folders(process)
         except FileNotFoundError:
             return set()

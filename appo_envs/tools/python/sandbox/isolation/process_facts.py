@@ -60,6 +60,11 @@ def thread_folders(process: str) -> list[str]:
     return [f"{process}/task/{name}" for name in os.listdir(f"{process}/task")]
 
 
+def thread_count(process: str) -> int:
+    """How many threads the process with this folder has, in a fraction of the time that it takes to list them."""
+    return os.stat(f"{process}/task").st_nlink - 2
+
+
 def mount_namespace(process: str) -> int:
     """Which mount namespace a process, or a thread, is in."""
     return os.stat(f"{process}/ns/mnt").st_ino
