@@ -37,7 +37,14 @@ def test_every_preset_for_a_pretrained_model_is_tried() -> None:
     assert pretrained == set(FAMILIES)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+def _slow(name: str) -> bool:
+    """Another preset of the same family differs in settings alone, which the tests below compare."""
+    return name.startswith("public_code_") or name == "deep_search_qwen3_14b"
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if _slow(name) else name for name in FAMILIES]
+)
 def test_a_preset_trains_two_steps(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     preset = load_config(name, [])
     folder = little_folder(tmp_path / "model", FAMILIES[name])
