@@ -67,14 +67,13 @@ def load_config(source: str | None, flags: Sequence[str]) -> TrainConfig:
     Raises:
         ConfigError: no such file or preset; unknown or impossible settings.
     """
-    named = _value_of(flags, "--algorithm")
+    named, model = _value_of(flags, "--algorithm"), _value_of(flags, "--model")
     path = _config_path(source)
-    tuned_for = (_algorithm_in(path), TINY)
-    asked_for = (named or tuned_for[0], _value_of(flags, "--model") or TINY)
-    if source is None and asked_for != tuned_for:
+    written = _algorithm_in(path)
+    if source is None and (named not in (None, written) or model not in (None, TINY)):
         # The default preset tunes one algorithm for the bundled policy; all others start from the algorithm's defaults.
         path = None
-    name = named or (_algorithm_in(path) if path else None) or "appo"
+    name = named or written or "appo"
     try:
         default = default_config(name)
     except ValueError as error:
