@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from appo_agent.analysis.compare.findings import Findings, read_findings
@@ -37,11 +35,11 @@ nobody had seen. A comparison that finds nothing says with what power it would h
 
 
 def page(comparisons: list[Findings], diagnoses: dict[str, Diagnosis]) -> str:
-    """The text of the page; diagnoses by the names of their files."""
+    """The text of the page, with the pictures that were drawn; diagnoses by the names of their files."""
     parts = [_compared(comparisons, diagnoses)]
     for name, each in diagnoses.items():
         parts.append(diagnosis_markdown(each, level=2))
-        parts.append(_shown(name, _names(lambda folder, each=each: draw_diagnosis(each, folder))))
+        parts.append(_shown(name))
     return "\n".join(parts)
 
 
@@ -54,7 +52,7 @@ def _compared(comparisons: list[Findings], diagnoses: dict[str, Diagnosis]) -> s
         parts.append(_captured(diagnoses))
     for each in comparisons:
         parts.append(markdown(each, level=2))
-        parts.append(_shown(each.name, _names(lambda folder, each=each: draw(each, folder))))
+        parts.append(_shown(each.name))
     return "\n".join(parts)
 
 
@@ -78,33 +76,32 @@ def main() -> int:
     options = parser.parse_args()
     comparisons = [read_findings(path) for path in sorted(RESULTS.glob("compare_*.json"))]
     diagnoses = {path.stem: read_diagnosis(path) for path in sorted(RESULTS.glob("diagnose_*.json"))}
-    text = page(comparisons, diagnoses)
     if options.check:
-        if PAGE.read_text(encoding="utf-8") != text:
+        if PAGE.read_text(encoding="utf-8") != page(comparisons, diagnoses):
             print(f"{PAGE} is not what {RESULTS} says; run `python benchmarks/evidence.py`", file=sys.stderr)
             return 1
         return 0
-    PAGE.write_text(text, encoding="utf-8")
     for each in comparisons:
-        draw(each, _made(PICTURES / each.name))
+        draw(each, _emptied(each.name))
     for name, each in diagnoses.items():
-        draw_diagnosis(each, _made(PICTURES / name))
+        draw_diagnosis(each, _emptied(name))
+    PAGE.write_text(page(comparisons, diagnoses), encoding="utf-8")
     print(PAGE)
     return 0
 
 
-def _made(folder: Path) -> Path:
+def _emptied(name: str) -> Path:
+    """The folder of a part's pictures, without those that were drawn before."""
+    folder = PICTURES / name
     folder.mkdir(parents=True, exist_ok=True)
+    for picture in folder.glob("*.png"):
+        picture.unlink()
     return folder
 
 
-def _names(drawn: Callable[[Path], list[Path]]) -> list[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        return [path.stem for path in drawn(Path(folder))]
-
-
-def _shown(folder: str, names: list[str]) -> str:
-    return "\n\n".join(f"![{name}](evidence/{folder}/{name}.png)" for name in names) + "\n"
+def _shown(name: str) -> str:
+    pictures = sorted((PICTURES / name).glob("*.png"))
+    return "\n\n".join(f"![{path.stem}](evidence/{name}/{path.name})" for path in pictures) + "\n"
 
 
 def _indented(text: str) -> str:
