@@ -78,7 +78,14 @@ def load_config(source: str | None, flags: Sequence[str]) -> TrainConfig:
         default = default_config(name)
     except ValueError as error:
         raise ConfigError(f"algorithm: {error}") from error
-    return parse_config(TrainConfig, default, flags, path, "appo train")
+    try:
+        return parse_config(TrainConfig, default, flags, path, "appo train")
+    except ConfigError as error:
+        if path is None or name == written:
+            raise
+        raise ConfigError(
+            f"{error} ({path.name} is written for {written or 'appo'}: for {name} copy it without such settings)"
+        ) from error
 
 
 def preset_names() -> list[str]:

@@ -45,6 +45,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         (["--learning-rat", "1"], "unknown setting 'learning_rat'"),
         (["--optimizer.learning-rate", "fast"], "optimizer.learning_rate"),
         (["--algorithm", "appoo"], "did you mean 'appo'"),
+        (["ledger", "--algorithm", "grpo"], "ledger.toml is written for appo: for grpo copy it without such settings"),
         (["--env", "appo/KnowlegeQA-v0"], "did you mean 'appo/KnowledgeQA-v0'"),
         (["--env-options", "hopss=2"], "does not accept hopss=2"),
         (["--env-options", "hops"], "expected name=value"),
