@@ -11,8 +11,9 @@ from its branch point on; before that its path is its parent's, and no second dr
 
 An option of ours (`advantage.estimator = "shared_states"`), not in APPO's paper. VinePPO (arXiv 2410.01679) draws
 continuations for such means alone and trains on none of them; GiGPO (arXiv 2505.10978) compares turns, not tokens.
-Backing values up through the branches, so that a trunk counts by the mean of itself and its branches in the states
-before them too, was tried and learned more slowly.
+Two things were tried and learned more slowly: backing values up through the branches, so that a trunk counts by the
+mean of itself and its branches in the states before them too, and giving all tokens of a lone rollout the credit of the
+choice with which it parted. Tokens without credit are held by nothing: long rollouts want a KL penalty beside it.
 """
 
 import torch
