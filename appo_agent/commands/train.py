@@ -81,10 +81,10 @@ def load_config(source: str | None, flags: Sequence[str]) -> TrainConfig:
     try:
         return parse_config(TrainConfig, default, flags, path, "appo train")
     except ConfigError as error:
-        if path is None or name == written:
+        if path is None or written in (None, name) or str(path) not in str(error):
             raise
         raise ConfigError(
-            f"{error} ({path.name} is written for {written or 'appo'}: for {name} copy it without such settings)"
+            f"{error} ({path.name} is written for {written}: for {name} copy it without such settings)"
         ) from error
 
 

@@ -62,6 +62,15 @@ def test_bad_settings(words: list[str], message: str, capsys: pytest.CaptureFixt
     assert not path.exists()
 
 
+def test_only_what_another_algorithm_cannot_take_is_blamed_on_the_preset(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert "is written for" not in refused(capsys, "train", "quick", "--algorithm", "grpo", "--sead", "1")
+    file = tmp_path / "mine.toml"
+    file.write_text("sead = 1")
+    assert "is written for" not in refused(capsys, "train", str(file))
+
+
 def test_malformed_and_wrong_toml(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("algorithm = \n")
