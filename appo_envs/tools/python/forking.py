@@ -19,7 +19,7 @@ from .inspection import HasThreads, SharedWithParent, check_own_mounts, inspect_
 from .process import Identity, ProcessLost, ProcessRefused, SessionProcess
 from .sandbox.packets import Packet, ProtocolError, close_all, receive
 from .sandbox.text import claimed_reason
-from .sandbox.wire import Failed, Fork, Forked, Furnished, Hello, Proceed, decode, send
+from .sandbox.wire import Explain, Explained, Failed, Fork, Furnished, Hello, Proceed, decode, send
 from .template_process import TemplateError
 
 # Copying a full /tmp takes a noticeable part of a second.
@@ -84,22 +84,17 @@ def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
         for end in (end for pair in pairs for end in pair):
             opened.enter_context(end)
         scratches = [nursery.new_scratch(parent.identity.scratch) for _ in pairs]
-        number = parent.next_number()
         mounts: set[int] = set()
-        forked: Forked | None = None
         try:
             with nursery.permit(parent.identity.pid, count):
-                parent.ask(Fork(number, scratches), tuple(theirs.fileno() for _, theirs in pairs))
+                parent.ask(Fork(scratches), tuple(theirs.fileno() for _, theirs in pairs))
                 for _, theirs in pairs:
                     theirs.close()
                 for (first, _), scratch in zip(pairs, scratches, strict=True):
                     births.append(_welcome(first, scratch, parent, mounts, deadline))
-                # Meanwhile the forks settle.
-                forked = parent.answer(Forked, number, deadline)
                 for birth in births:
                     _second_greeting(birth, deadline)
-            _check_count(forked, count)
-        except (ProtocolError, ProcessRefused, OSError) as error:
+        except (ProtocolError, OSError) as error:
             _undo(parent, births, scratches, with_parent=True)
             raise ForkFailed(f"a fork broke the protocol, its parent was ended: {error}") from error
         except ProcessLost:
@@ -107,8 +102,8 @@ def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
             raise
         except (_Unborn, KeyboardInterrupt) as trouble:
             try:
-                # Its answer must not be taken for that to the next request; and what it forks, it has forked by then.
-                told = _told_by_parent(parent, number, deadline) if forked is None else forked.error
+                # Not only to know it: what it forks, it has forked by then.
+                told = _told_by_parent(parent, deadline)
             finally:
                 _undo(parent, births, scratches)
             if isinstance(trouble, KeyboardInterrupt):
@@ -118,17 +113,14 @@ def _fork_batch(parent: SessionProcess, count: int) -> list[SessionProcess]:
     return [birth.process for birth in births]
 
 
-def _told_by_parent(parent: SessionProcess, number: int, deadline: float) -> str | None:
+def _told_by_parent(parent: SessionProcess, deadline: float) -> str | None:
     """What the parent itself says about forks that were not born."""
+    number = parent.next_number()
+    parent.ask(Explain(number))
     try:
-        return parent.answer(Forked, number, deadline).error
+        return parent.answer(Explained, number, deadline).error
     except ProcessRefused as refusal:
         return str(refusal)
-
-
-def _check_count(forked: Forked, count: int) -> None:
-    if forked.made != count:
-        raise ProtocolError(f"the parent counted {forked.made} forks, {count} greeted")
 
 
 def _welcome(first: socket.socket, scratch: str, parent: SessionProcess, mounts: set[int], deadline: float) -> _Birth:

@@ -23,9 +23,9 @@ from .handles import ProcessHandle
 from .nursery import Nursery
 from .sandbox.packets import Packet, ProtocolError, close_all, receive
 from .sandbox.text import claimed_reason
-from .sandbox.wire import Failed, Forked, Message, Ran, Run, decode, send
+from .sandbox.wire import Explained, Failed, Message, Ran, Run, decode, send
 
-M = TypeVar("M", Forked, Ran)
+M = TypeVar("M", Explained, Ran)
 _GONE_SECONDS = 1.0
 
 

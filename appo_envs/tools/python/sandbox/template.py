@@ -22,12 +22,13 @@ from .fork import fork
 from .huge_pages import gather_memory
 from .isolation import features, namespaces
 from .isolation.lifetime import adopt_orphans, await_request, die_with_parent, run_before_parent
-from .isolation.private_tmp import furnish_fork, open_own_mounts
+from .isolation.private_tmp import PrivateTmp, furnish_fork, open_own_mounts
 from .isolation.root import enter_root, move_imports_inside
 from .isolation.seccomp import filter_here
 from .newborn import Birth, begin_session
 from .orphans import forget_ended, sweep
 from .packets import ProtocolError, close_all, packet_socket, receive
+from .rehearsal import rehearse
 from .settings import ISOLATED, LINUX, PythonSettings
 from .tree import TreeError
 from .wire import Done, Failed, Furnish, Message, Proceed, Ready, Refused, Spawn, Sweep, Swept, decode, send
@@ -103,6 +104,8 @@ class _Template:
             namespaces.become_nobody()
             self._end_with_trainer()
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        if features.PRIVATE_TMP in active:
+            rehearse(PrivateTmp(self._plan.settings.limits, leaves=0))
         # Frozen objects are never visited by the collector, so their pages stay shared with every session.
         gc.collect()
         gc.freeze()

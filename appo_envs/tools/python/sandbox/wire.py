@@ -148,17 +148,21 @@ class Ran(NamedTuple):
 
 
 class Fork(NamedTuple):
-    """Trainer to session: fork once for each of the channels that come along."""
+    """Trainer to session: fork once for each of the channels that come along; the forks answer by greeting."""
 
-    number: int
     scratches: list[str]
 
 
-class Forked(NamedTuple):
-    """Session to trainer: how many forks were made, and what stopped the rest."""
+class Explain(NamedTuple):
+    """Trainer to session, when not all forks greeted: what stopped them?"""
 
     number: int
-    made: int
+
+
+class Explained(NamedTuple):
+    """Session to trainer: what stopped the last forks; None if nothing stopped it from making them all."""
+
+    number: int
     error: str | None
 
 
@@ -194,7 +198,8 @@ Message = (
     | Run
     | Ran
     | Fork
-    | Forked
+    | Explain
+    | Explained
     | Hello
     | Proceed
 )

@@ -8,7 +8,6 @@ import pytest
 
 from appo_envs.errors import SandboxError
 from appo_envs.tools.python import PythonSession, PythonSettings, forking
-from appo_envs.tools.python.process import SessionProcess
 from appo_envs.tools.python.supervisor import supervisor_for
 from appo_envs.tools.python.template_process import TemplateProcess
 
@@ -78,7 +77,7 @@ _BAD_WORDS = {
         "def fork(): raise OSError(11, bad)\n"
         "worker.fork = fork\n"
         "worker.send = lambda channel, message: send(\n"
-        "    channel, message._replace(error=bad) if isinstance(message, wire.Forked) else message\n"
+        "    channel, message._replace(error=bad) if isinstance(message, wire.Explained) else message\n"
         ")"
     ),
     "greeting": (
@@ -139,21 +138,45 @@ def test_wrong_number_in_an_answer_ends_the_process():
         assert "was not asked" in str(result.error)
 
 
-def test_parent_that_denies_the_forks_it_made_is_ended_with_them():
+_EXPLANATIONS = {
+    "a refusal": ("wire.Failed('no')", "^no$"),
+    "no message": ("'no'", "process is gone: it broke the protocol"),
+    "of another failure": ("wire.Explained(1, 'no')", "process is gone: it answered a question that was not asked"),
+    "nothing": ("wire.Explained(number, None)", "^a fork ended before it greeted$"),
+}
+
+
+@pytest.mark.parametrize("explanation", _EXPLANATIONS)
+def test_parent_of_forks_that_failed_says_why_or_is_ended(explanation):
+    answer, message = _EXPLANATIONS[explanation]
     with PythonSession(SMALL) as session:
         session.run(
             "import sys\nworker, wire = sys.modules['sandbox.worker'], sys.modules['sandbox.wire']\n"
-            "worker.Forked = lambda *fields: wire.Failed('no')"
+            f"def fork(): raise OSError(11, 'no')\nworker.fork = fork\n"
+            f"worker.Explained = lambda number, trouble: {answer}"
         )
-        others = session_processes(SMALL) - {session.process_id}
-        with pytest.raises(SandboxError, match="its parent was ended: no"):
+        others = session_processes(SMALL)
+        with pytest.raises(SandboxError, match=message):
             session.fork(2)
         assert eventually(lambda: session_processes(SMALL) <= others)
+        assert session.run("1 + 1").value == "2" or "gone" in message
+
+
+def test_forks_outlive_a_parent_that_ends_as_soon_as_it_forked():
+    with PythonSession(SMALL) as session:
+        session.run(
+            "import os, sys\nworker, x = sys.modules['sandbox.worker'], 7\nworker.close_all = lambda ends: os._exit(0)"
+        )
+        forks = session.fork(2)
+        assert [fork.run("x").value for fork in forks] == ["7", "7"]
+        assert "process is gone" in str(session.run("x").error)
+        for fork in forks:
+            fork.close()
 
 
 def test_parent_that_broke_the_protocol_is_ended_even_if_its_forks_cannot_be_looked_for(monkeypatch):
     with PythonSession(SMALL) as session:
-        session.run("import sys\nworker = sys.modules['sandbox.worker']\nworker.Forked = lambda *fields: 'no'")
+        session.run("import sys\nworker = sys.modules['sandbox.worker']\nworker._FIRST_GREETING = b'[\"Hello\", 3]'")
         template = supervisor_for(SMALL)
 
         def sweep(_parent: int) -> None:
@@ -167,7 +190,7 @@ def test_parent_that_broke_the_protocol_is_ended_even_if_its_forks_cannot_be_loo
         assert eventually(lambda: session_processes(SMALL) <= others)
 
 
-@pytest.mark.parametrize("where", ["furnish", "welcome", "answer"])
+@pytest.mark.parametrize("where", ["furnish", "welcome", "settle"])
 def test_interrupted_fork_leaves_the_session_and_its_template_in_order(monkeypatch, where):
     need("private_tmp")
     with PythonSession(SMALL) as session:
@@ -185,11 +208,11 @@ def test_interrupted_fork_leaves_the_session_and_its_template_in_order(monkeypat
 
 
 def _interrupt(patch: pytest.MonkeyPatch, where: str) -> None:
-    """Have Ctrl-C come once, while the trainer waits for the template, for the second fork, or for the parent."""
+    """Have Ctrl-C come once, while the trainer waits for the template, the second fork, or a last greeting."""
     owner, name, call = {
         "furnish": (TemplateProcess, "_receive", 1),
         "welcome": (forking, "_greeting", 2),
-        "answer": (SessionProcess, "answer", 1),
+        "settle": (forking, "_greeting", 4),
     }[where]
     real, calls = getattr(owner, name), []
 

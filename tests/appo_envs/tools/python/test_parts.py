@@ -22,7 +22,9 @@ from appo_envs.tools.python.handles import DescribedProcess
 from appo_envs.tools.python.memory import MemoryGroup, MemoryWatch
 from appo_envs.tools.python.sandbox.descriptors import open_descriptors
 from appo_envs.tools.python.sandbox.isolation import seccomp, syscalls
+from appo_envs.tools.python.sandbox.isolation.private_tmp import PrivateTmp
 from appo_envs.tools.python.sandbox.isolation.root import inside_path, shown_paths
+from appo_envs.tools.python.sandbox.rehearsal import rehearse
 from appo_envs.tools.python.sandbox.settings import decode_settings, encode_settings
 from appo_envs.tools.python.sandbox.tree import TreeError, copy_tree
 
@@ -214,6 +216,18 @@ def test_open_descriptors_are_found_without_proc():
         found = set(open_descriptors(1024))
         assert file.fileno() in found
         assert found <= listed and all(number < 4 or number > 1023 or number in found for number in found)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_rehearsed_fork_leaves_the_process_where_it_was():
+    def place() -> tuple[object, ...]:
+        names = sorted(os.listdir("/proc/self/fd"))
+        opened = [os.readlink(f"/proc/self/fd/{name}") for name in names if os.path.exists(f"/proc/self/fd/{name}")]
+        return opened, os.getcwd(), os.readlink("/proc/self/ns/mnt")
+
+    before = place()
+    rehearse(PrivateTmp(Limits(), leaves=0))
+    assert place() == before
 
 
 _GATHER = """

@@ -30,10 +30,12 @@ class PrivateTmp:
 
     Args:
         limits: bounds on bytes and files below /tmp.
+        leaves: the namespaces that a fork leaves (CLONE_NEW*); 0 for one that is only rehearsed.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, leaves: int = kernel.CLONE_NEWNS) -> None:
         self._limits = limits
+        self._leaves = leaves
         self._inside = PRIVATE_TMP
 
     def enter(self) -> None:
@@ -46,7 +48,7 @@ class PrivateTmp:
     def leave(self, scratch: str) -> PrivateTmp:
         """Leave the parent's mounts."""
         self._inside = working_folder(PRIVATE_TMP)
-        kernel.unshare(kernel.CLONE_NEWNS)
+        kernel.unshare(self._leaves)
         return self
 
     def settle(self, proceed: Proceed) -> None:
