@@ -180,11 +180,13 @@ class SessionProcess:
             packet = receive(self._channel)
         except OSError as error:
             raise self._lost(f"it ended ({error.strerror})") from error
-        close_all(packet.descriptors)
+        if packet.descriptors:
+            close_all(packet.descriptors)
+            raise self._lost("it sent descriptors")
         if not packet.data:
             raise self._lost("it ended")
-        if packet.descriptors or packet.pid != self.identity.pid:
-            raise self._lost("another process spoke on its channel, or it sent descriptors")
+        if packet.pid != self.identity.pid:
+            raise self._lost("another process spoke on its channel")
         return packet
 
     def _lost(self, reason: str) -> ProcessLost:

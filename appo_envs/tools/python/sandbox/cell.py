@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import _signal  # pyright: ignore[reportMissingImports]
 import ast
-import contextlib
 import linecache
 import signal
 import threading
@@ -116,8 +115,11 @@ def _compiled(code: str, name: str) -> _Compiled:
     """Compile the trailing expression apart from what comes before it."""
     if "\n" not in code and " = " not in code and not code[:1].isspace():
         # Most likely a single expression. Compiled without a tree of Python objects it takes half the time.
-        with contextlib.suppress(SyntaxError):
+        try:
             return _Compiled(None, compile(code, name, "eval", dont_inherit=True))
+        except SyntaxError:
+            # It was not; what is wrong with it otherwise is told below.
+            pass
     tree = ast.parse(code, name)
     last = tree.body[-1] if tree.body else None
     if isinstance(last, ast.Expr):
