@@ -39,10 +39,12 @@ def check_fork(env: gymnasium.Env, actions: Sequence[str] | None = None) -> None
 
     Raises:
         ForkError: something differed; the message says what, where and how.
-        ValueError: no actions were given and the environment has no demonstrator.
+        ValueError: no actions were given and the environment has no demonstrator, or they are none.
     """
     if actions is None:
         actions = _demonstrate(env)
+    if not actions:
+        raise ValueError("check_fork needs at least one action, got none")
     expected = _play(env, actions)
     _compare("a second episode with the same seed", _play(env, actions), expected)
     env.reset(seed=SEED)

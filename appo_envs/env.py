@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -19,7 +18,7 @@ from gymnasium.spaces import Space
 from appo_envs.actions import Action, ActionSpace
 from appo_envs.dialects.base import Dialect, ParsedTurn
 from appo_envs.dialects.registry import make_dialect
-from appo_envs.errors import EnvError, ForkError, did_you_mean
+from appo_envs.errors import EnvError, ForkError, TaskError, did_you_mean
 from appo_envs.grading.base import Grader, best_score
 from appo_envs.messages import Message, ToolCall
 from appo_envs.rendering import Ending, EpisodeView, TurnView, ansi, print_human
@@ -181,11 +180,14 @@ class ToolEnv(gymnasium.Env[str, str]):
         Raises:
             TaskError: no task has this id.
             ValueError: an option or a split is unknown.
+            EnvError: a tool broke; there is no episode then.
         """
         if self._closed:
             raise ClosedEnvironmentError("reset was called on a closed environment; make a new one")
         super().reset(seed=seed)
         task = self._choose(options or {})
+        # A tool that breaks on the way shall not leave half of this episode and half of the last.
+        self._episode = None
         self._toolbox.reset(task)
         self._episode = Episode(task)
         return task.prompt, {"task": task.id, "tool_calls": (), "format_ok": True}
@@ -242,6 +244,7 @@ class ToolEnv(gymnasium.Env[str, str]):
         Raises:
             ForkError: the snapshot comes from an environment with other tools or another task source.
             TypeError: it is no snapshot.
+            EnvError: a tool broke; there is no episode then.
         """
         if self._closed:
             raise ClosedEnvironmentError("restore was called on a closed environment; make a new one")
@@ -254,6 +257,7 @@ class ToolEnv(gymnasium.Env[str, str]):
                 f"the snapshot comes from an environment with tools {theirs} on {state.source}, this one has "
                 f"{ours} on {self.task_source}; restore it in an environment made the same way"
             )
+        self._episode = None
         self._toolbox.restore(state.episode.task, state.tools)
         self.np_random.bit_generator.state = state.rng
         self._episode = state.episode
@@ -302,10 +306,13 @@ class ToolEnv(gymnasium.Env[str, str]):
                 raise ValueError(f"unknown reset option {key!r}; {did_you_mean(key, RESET_OPTIONS)}")
         split = self.task_source.split(options.get("split", self.split))
         if "task" in options:
-            task = self.task_source.task(options["task"])
+            task_id = options["task"]
+            if not isinstance(task_id, str):
+                raise TaskError(f"the id of a task is a string, got {type(task_id).__name__}: {task_id!r:.80}")
+            task = self.task_source.task(task_id)
         else:
             task = split[int(self.np_random.integers(len(split)))]
-        return replace(task, prompt=options["prompt"], answer="", aliases=()) if "prompt" in options else task
+        return task.asking(options["prompt"]) if "prompt" in options else task
 
     def _written(self, turn: ParsedTurn) -> str:
         """A text that the conversation shows for an action that was none."""

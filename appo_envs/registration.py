@@ -13,7 +13,7 @@ import gymnasium
 from gymnasium.envs.registration import parse_env_id
 
 from appo_envs.dialects.base import Dialect
-from appo_envs.envs.declared import Grade, Tools, declared_env
+from appo_envs.envs.declared import Grade, Tools, check_declared, declared_env
 from appo_envs.rewards import Reward
 from appo_envs.tasks.resolve import Tasks, task_source
 
@@ -81,6 +81,7 @@ def register_tool_env(
         ValueError: the id is malformed or taken; or see `declared_env`.
     """
     _check_id(env_id)
+    check_declared(tools, grade)
     # In a partial and not in the spec's keywords: gymnasium deep-copies those for every environment.
     make = partial(
         declared_env,
@@ -97,7 +98,11 @@ def register_tool_env(
     if not callable(tools):
         make().close()
     entry_point = cast(Callable[..., gymnasium.Env], make)
-    gymnasium.register(env_id, entry_point, vector_entry_point=partial(_vector, env_id))
+    try:
+        gymnasium.register(env_id, entry_point, vector_entry_point=partial(_vector, env_id))
+    except gymnasium.error.RegistrationError as error:
+        # A name is either with or without a version.
+        raise ValueError(f"{env_id!r} cannot be registered: {error}") from error
 
 
 def _vector(env_id: str, **settings: Any) -> VectorEnv:

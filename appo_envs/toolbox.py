@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from types import MappingProxyType
 
 from appo_envs.errors import EnvError, ToolError, did_you_mean
@@ -99,9 +100,10 @@ class Toolbox:
             tool.restore(handles[name])
 
     def close(self) -> None:
-        """Close every tool."""
-        for tool in self._tools.values():
-            tool.close()
+        """Close every tool, whatever one of them raises."""
+        with ExitStack() as closing:
+            for tool in self._tools.values():
+                closing.callback(tool.close)
 
     def _result(self, request: CallRequest) -> str:
         tool = self._tools.get(request.tool)

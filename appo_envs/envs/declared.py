@@ -14,6 +14,7 @@ from appo_envs.env import ToolEnv
 from appo_envs.rewards import Reward
 from appo_envs.tasks.resolve import Tasks, task_source
 from appo_envs.tools.base import ToolMaker
+from appo_envs.tools.function import FunctionToolMaker
 
 Tools = Sequence[ToolMaker] | Callable[[], Sequence[ToolMaker]]
 """Tools of an environment, or a function that gives those of one more environment each time it is called."""
@@ -55,6 +56,7 @@ def declared_env(
         TypeError: a tool is a function that was not declared one, or is no maker; or something is no task.
         ValueError: there are no tools or no tasks, a name is no lower-case identifier, or a setting is out of range.
     """
+    check_declared(tools, grade)
     makers = tuple(tools() if callable(tools) else tools)
     if not makers:
         raise ValueError("an environment needs at least one tool, got none")
@@ -73,6 +75,19 @@ def declared_env(
         action_format=action_format,
         render_mode=render_mode,
     )
+
+
+def check_declared(tools: object, grade: object) -> None:
+    """Check what can be checked without calling a function.
+
+    Raises:
+        TypeError: `tools` is one tool, or the grade is no function.
+    """
+    # Both can be called, as a function that gives tools can.
+    if isinstance(tools, FunctionToolMaker | type):
+        raise TypeError(f"expected a list of tools, got the one tool {tools!r:.80}; write [{tools.__name__}]")
+    if not callable(grade):
+        raise TypeError(f"grade must be a function (answer, gold answer) -> number, got {grade!r:.80}")
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,12 @@ _CLOSED_ANSWERS = frozenset({"yes", "no", "noanswer"})
 
 
 def exact_match(answer: str, gold: str) -> float:
-    """1 if the texts are the same but for case, punctuation, articles and white space; else 0."""
-    return float(answer == gold or normalise(answer) == normalise(gold))
+    """1 if the texts are the same but for case, punctuation, articles and white space; else 0.
+
+    Differs from SQuAD's script: where the gold answer is nothing but articles, such as the option "A", they count.
+    """
+    read = normalise if normalise(gold) else _words
+    return float(answer == gold or read(answer) == read(gold))
 
 
 def cover_match(answer: str, gold: str) -> float:
@@ -29,16 +33,19 @@ def cover_match(answer: str, gold: str) -> float:
     Source: `subem_check` of Search-R1. Differs from it: a gold answer with nothing left of it after
     normalisation, such as "The", is covered by its equal only and not by everything.
     """
-    answer, gold = normalise(answer), normalise(gold)
-    return float(gold in answer if gold else not answer)
+    wanted = normalise(gold)
+    return float(wanted in normalise(answer)) if wanted else exact_match(answer, gold)
 
 
 def f1(answer: str, gold: str) -> float:
     """Harmonic mean of the precision and recall of words, as HotpotQA counts them.
 
     An answer of yes, no or noanswer is worth something only if it is the gold answer, and the other way
-    round. Differs from HotpotQA's script: two texts with no words left are equal, where the script gives 0.
+    round. Differs from HotpotQA's script, which gives 0 for a gold answer of nothing but articles: that one is compared
+    with `exact_match`.
     """
+    if not normalise(gold):
+        return exact_match(answer, gold)
     answer, gold = normalise(answer), normalise(gold)
     if answer == gold:
         return 1.0
@@ -51,4 +58,8 @@ def f1(answer: str, gold: str) -> float:
 
 def normalise(text: str) -> str:
     """Lower case, no ASCII punctuation, no articles, single spaces: as SQuAD and HotpotQA do it."""
-    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_DELETE_PUNCTUATION)).split())
+    return " ".join(_ARTICLES.sub(" ", _words(text)).split())
+
+
+def _words(text: str) -> str:
+    return " ".join(text.lower().translate(_DELETE_PUNCTUATION).split())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from appo_envs.rendering.layout import laid_out
+from appo_envs.rendering.layout import MIN_WIDTH, laid_out
 from appo_envs.rendering.styles import Part
 from appo_envs.rendering.view import EpisodeView
 
@@ -39,12 +39,13 @@ def print_human(view: EpisodeView, console: Console | None = None, *, since: int
 
     Args:
         view: the episode.
-        console: where to; None for standard output. Its width is that of the lines.
+        console: where to; None for standard output. Its width is that of the lines, but not less than 20 columns; what
+            its encoding cannot say is a question mark.
         since: number of turns that have been shown before; the question is shown if it is 0.
 
     Raises:
         ImportError: rich is not installed.
-        ValueError: the console has less than 20 columns, or `since` is negative.
+        ValueError: `since` is negative.
     """
     try:
         from rich.console import Console
@@ -55,7 +56,9 @@ def print_human(view: EpisodeView, console: Console | None = None, *, since: int
         ) from error
 
     console = console or Console()
-    for line in laid_out(view, console.width, since):
+    encoding = console.encoding
+    for line in laid_out(view, max(MIN_WIDTH, console.width), since):
         # Texts and not strings: rich would read markup and emoji codes in a string.
-        text = Text.assemble(*[(span.text, _STYLES[span.part]) for span in line])
+        spans = [(span.text.encode(encoding, "replace").decode(encoding), _STYLES[span.part]) for span in line]
+        text = Text.assemble(*spans)
         console.print(text, no_wrap=True, crop=False, overflow="ignore", highlight=False)

@@ -69,6 +69,7 @@ def save_snapshot(state: WrappedState, path: str | os.PathLike[str], env: gymnas
     body = {
         "task": episode.task.id,
         "source": _source_name(inner.source),
+        "prompt": _other_prompt(episode.task, inner.source),
         "task_digest": _task_digest(episode.task),
         "episode": {name: encode(getattr(episode, name)) for name in _EPISODE_FIELDS},
         "tools": {name: _dump(name, handle, tools) for name, handle in inner.tools.items()},
@@ -111,6 +112,9 @@ def _read(form: Mapping[str, Any], env: gymnasium.Env) -> WrappedState:
         task = toolenv.task_source.task(form["task"])
     except TaskError as error:
         raise ForkError(f"the snapshot's task {form['task']!r} is not in the environment's source: {error}") from error
+    # Files of before prompts could be replaced say nothing of it.
+    if (prompt := form.get("prompt")) is not None:
+        task = task.asking(prompt)
     _expect(f"the digest of task {task.id!r}", form["task_digest"], _task_digest(task))
     if set(form["episode"]) != set(_EPISODE_FIELDS):
         raise ValueError(f"an episode has the fields {_EPISODE_FIELDS}, got {list(form['episode'])}")
@@ -195,6 +199,11 @@ def _source_name(source: TaskSource) -> str:
     shown = repr(source)
     # An address in memory is no setting.
     return type(source).__qualname__ if " at 0x" in shown else f"{type(source).__qualname__} {shown:.500}"
+
+
+def _other_prompt(task: Task, source: TaskSource) -> str | None:
+    """The question that was asked instead of the task's own; None where its own was."""
+    return None if source.task(task.id).prompt == task.prompt else task.prompt
 
 
 def _task_digest(task: Task) -> str:

@@ -60,7 +60,7 @@ def _read(path: Path) -> str:
 def _object(line: str, place: str) -> Row:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TaskError(f"{place}: expected a JSON object, got {line.strip()!r:.80}: {error}") from error
     if not isinstance(row, dict):
         raise TaskError(f"{place}: expected a JSON object, got {line.strip()!r:.80}")

@@ -29,7 +29,7 @@ def task_source(tasks: Tasks, *, load: Load | None = None) -> TaskSource:
     Raises:
         ImportError: the extra `hub` is needed and not installed.
         TaskError: what was named cannot be read or holds no tasks; or a list is empty, or two tasks have one id.
-        TypeError: a list holds something else than tasks.
+        TypeError: a list holds something else than tasks, or it is neither of these.
         ValueError: a text is of no known form.
     """
     if isinstance(tasks, str) and tasks.startswith(PREFIX):
@@ -39,4 +39,8 @@ def task_source(tasks: Tasks, *, load: Load | None = None) -> TaskSource:
         if not path.endswith(".jsonl"):
             raise ValueError(f"expected hub:OWNER/NAME or the path of a .jsonl file for tasks, got {path!r}")
         return read_jsonl(path)
-    return ListedTasks(tasks) if isinstance(tasks, Iterable) else tasks
+    if isinstance(tasks, Iterable):
+        return ListedTasks(tasks)
+    if not hasattr(tasks, "split"):
+        raise TypeError(f"expected a task source, a list of tasks or a text for tasks, got {tasks!r:.80}")
+    return tasks

@@ -121,7 +121,12 @@ def _adapters(
         hints = get_type_hints(function, include_extras=True)
     except NameError as error:
         culprit = next((p for p in parameters.values() if str(error.name) in str(p.annotation)), None)
-        where = f"parameter {culprit.name!r}" if culprit else "the return annotation"
+        if culprit:
+            where = f"parameter {culprit.name!r}"
+        elif str(error.name) in str(function.__annotations__.get("return")):
+            where = "the return annotation"
+        else:
+            where = "the state parameter"
         raise TypeError(f"{where} of tool {name!r} is annotated with a name that is not known here: {error}") from error
     if hints.get("return") in (type(None), bytes):
         raise TypeError(f"tool {name!r} returns {hints['return'].__name__}; return what the model is to read")

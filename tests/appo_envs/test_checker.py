@@ -18,6 +18,11 @@ def test_actions_can_be_given() -> None:
     check_fork(toy_env(), ["<count> 1 </count>", "nothing"])
 
 
+def test_no_actions_check_nothing_and_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one action"):
+        check_fork(toy_env(), [])
+
+
 def test_an_environment_without_a_demonstrator_needs_actions() -> None:
     with pytest.raises(ValueError, match="pass the actions"):
         check_fork(gymnasium.make("CartPole-v1"))

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from appo_envs.actions import Action
 from appo_envs.dialects.tags import TagDialect
 from appo_envs.env import ToolEnv
-from appo_envs.errors import ForkError, SandboxError
+from appo_envs.errors import EnvError, ForkError, SandboxError
 from appo_envs.grading import exact_match, f1
 from appo_envs.messages import CallRequest, ToolCall
 from appo_envs.rewards import Outcome, OutcomeReward
-from appo_envs.tasks import FictionalWorld
+from appo_envs.tasks import FictionalWorld, Task
+from appo_envs.tools.base import tool_schema
 from tests.appo_envs.toy import RIGHT, SOURCE, TASKS, CountTool, HostileTool, toy_env
 
 
@@ -160,6 +161,49 @@ def test_a_tool_that_breaks_ends_the_episode_and_not_the_environment() -> None:
         env.step("<count> 1 </count>")
     env.reset(options={"task": "t/3"})
     assert env.step(RIGHT.format(3))[1] == 1.0
+
+
+class _Moody(CountTool):
+    """Breaks at a reset when told to, after the other tools were reset."""
+
+    name = "moody"
+    schema = tool_schema("moody", "Breaks.", argument="text", argument_description="anything")
+    broken = False
+
+    def reset(self, task: Task) -> None:
+        super().reset(task)
+        if self.broken:
+            raise EnvError("the service is down")
+
+    def close(self) -> None:
+        raise RuntimeError("it does not close")
+
+
+@pytest.mark.parametrize("go", ["reset", "restore"])
+def test_a_tool_that_breaks_at_a_beginning_leaves_no_half_of_an_episode(
+    monkeypatch: pytest.MonkeyPatch, go: str
+) -> None:
+    env = ToolEnv(SOURCE, [CountTool, _Moody], "tags", f1)
+    env.reset(options={"task": "t/3"})
+    env.step("<count> 1 </count>")
+    state = env.snapshot()
+    monkeypatch.setattr(_Moody, "broken", True)
+    with pytest.raises(EnvError, match="down"):
+        env.reset() if go == "reset" else env.restore(state)
+    with pytest.raises(ResetNeeded):
+        env.step("<count> 1 </count>")
+    monkeypatch.setattr(_Moody, "broken", False)
+    env.restore(state)
+    assert env.step("<count> 1 </count>")[0] == "<result> 2 </result>"
+
+
+def test_a_tool_that_does_not_close_keeps_no_other_open() -> None:
+    env = ToolEnv(SOURCE, [_Moody, CountTool], "tags", f1)
+    env.reset()
+    tool = env.tools["count"]
+    with pytest.raises(RuntimeError, match="does not close"):
+        env.close()
+    assert isinstance(tool, CountTool) and tool.closed == 1
 
 
 def test_a_megabyte_is_cut_with_a_note() -> None:

@@ -101,6 +101,8 @@ def test_an_id_is_registered_once() -> None:
         _register()
     with pytest.raises(ValueError, match="is taken"):
         _register("appo/KnowledgeQA-v0")
+    with pytest.raises(ValueError, match="'tests/Weather' cannot be registered: .*v0"):
+        _register("tests/Weather")
 
 
 @pytest.mark.parametrize("env_id", ["", "my weather", "a/b/c-v0", "my:Weather-v0", "/Weather-v0"])
@@ -119,6 +121,14 @@ def test_mistakes_are_found_when_registering() -> None:
         _register(tools=[plain])  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="given as what makes it"):
         _register(tools=[CountTool()])  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match=r"got the one tool .*; write \[weather\]"):
+        _register(tools=weather)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match=r"got the one tool .*; write \[CountTool\]"):
+        _register(tools=CountTool)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="grade must be a function .*, got 'exact_match'"):
+        appo_envs.register_tool_env(ID, tasks=TASKS, tools=[weather], grade="exact_match")  # pyright: ignore
+    with pytest.raises(TypeError, match="expected a task source, a list of tasks or a text for tasks, got 5"):
+        _register(tasks=5)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="has no tasks"):
         _register(tasks=[])
     with pytest.raises(ValueError, match="expected hub:OWNER/NAME or the path of a .jsonl file for tasks, got 'gsm8k'"):

@@ -91,6 +91,13 @@ def test_rich_takes_neither_markup_nor_emoji_codes_from_texts(view: EpisodeView)
     assert re.sub("\x1b\\[[0-9;]*m", "", coloured.getvalue()) == _printed(view)
 
 
+def test_a_narrow_console_or_one_without_our_characters_is_printed_on_all_the_same() -> None:
+    plain = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    print_human(RIGHT, Console(file=plain, width=8))
+    plain.seek(0)
+    assert plain.read().startswith("Question ?\n")
+
+
 def test_only_new_turns_are_shown_after_the_first_time() -> None:
     whole = ansi(RIGHT, colour=False)
     first = ansi(replace(RIGHT, turns=RIGHT.turns[:2], ending=None), colour=False)

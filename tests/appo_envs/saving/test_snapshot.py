@@ -118,6 +118,14 @@ def test_tools_that_were_not_used_need_no_environment(tmp_path: Path) -> None:
     assert env.step("<count> 1 </count>")[0] == "<result> 1 </result>"
 
 
+def test_another_question_is_saved_and_loaded(tmp_path: Path) -> None:
+    env = toy_env()
+    env.reset(seed=3, options={"task": "t/3", "prompt": "how are you ?"})
+    state = appo_envs.snapshot(env)
+    save_snapshot(state, tmp_path / "state")
+    assert load_snapshot(tmp_path / "state", toy_env()) == state
+
+
 def test_a_tool_that_cannot_save_is_named(tmp_path: Path) -> None:
     env = _played(toy_env(), "<count> 1 </count>")
     state = appo_envs.snapshot(env)

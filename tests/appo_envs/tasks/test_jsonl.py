@@ -47,6 +47,7 @@ def test_files_with_the_same_lines_are_equal_sources(tmp_path: Path) -> None:
     ("line", "message"),
     [
         ("{", "expected a JSON object, got '{'"),
+        ("[" * 100_000, "expected a JSON object, got .*recursion"),
         ("[1]", r"expected a JSON object, got '\[1\]'"),
         ({"question": "?"}, "the answer 'answer' is missing; .* got only 'question'"),
         ({"query": "?", "answer": "a"}, "there is no question"),

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,26 @@ def test_metadata_cannot_be_changed_through_the_task_or_behind_it() -> None:
     assert task.metadata["hops"] == 2
     with pytest.raises(TypeError):
         task.metadata["hops"] = 4  # pyright: ignore[reportIndexIssue]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ((7, "why ?", "so"), "the id of a task is a string, got int 7"),
+        (("a/1", ["why"], "so"), "the prompt of a task is a string, got list"),
+        (("a/1", "why ?", 4), "the answer of a task is a string, got int 4"),
+        (("a/1", "why ?", "4", {}, "IV"), "the aliases of task 'a/1' are a tuple of strings, got the one 'IV'"),
+        (("a/1", "why ?", "4", {}, ["IV", 4]), "the alias of a task is a string, got int 4"),
+    ],
+)
+def test_parts_of_a_task_are_strings(fields: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        Task(*fields)
+
+
+def test_aliases_may_be_a_list() -> None:
+    task = Task("a/1", "why ?", "4", aliases=["IV"])  # pyright: ignore[reportArgumentType]
+    assert task.aliases == ("IV",) and hash(task)
 
 
 @pytest.mark.parametrize(("task_id", "prompt"), [("", "why ?"), ("a/1", "")])

@@ -195,6 +195,10 @@ def unknown(city: "Nowhere") -> str:  # noqa: F821  # pyright: ignore[reportUnde
     return ""
 
 
+def unknown_return(city: str) -> "Nowhere":  # noqa: F821  # pyright: ignore[reportUndefinedVariable]
+    """Returns a type that is not there."""
+
+
 def silent(city: str) -> None:
     """Returns nothing."""
 
@@ -208,12 +212,22 @@ def silent(city: str) -> None:
         (several, "parameter 'cities' of tool 't' is variadic positional"),
         (positional, "parameter 'city' of tool 't' is positional-only"),
         (unknown, "parameter 'city' of tool 't' is annotated with a name that is not known here"),
+        (unknown_return, "the return annotation of tool 't' is annotated with a name that is not known here"),
         (silent, "tool 't' returns NoneType"),
     ],
 )
 def test_a_function_that_cannot_be_a_tool_says_which_parameter(function: Callable[..., object], message: str) -> None:
     with pytest.raises(TypeError, match=message):
         read_signature(function, "t", skip_first=False)
+
+
+def test_a_state_of_an_unknown_type_is_named() -> None:
+    def add(cart: "Nowhere", item: str) -> str:  # noqa: F821  # pyright: ignore[reportUndefinedVariable]
+        """Adds an item."""
+        return item
+
+    with pytest.raises(TypeError, match="the state parameter of tool 't' is annotated with a name that is not known"):
+        read_signature(add, "t", skip_first=True)
 
 
 @pytest.mark.parametrize("name", ["", "Weather", "2nd", "get-it", "a b", "wétter", "x" + "\n"])

@@ -64,8 +64,8 @@ class Console:
         )
 
     def attach(self) -> None:
-        """Make this sys.stdout and sys.stderr, whatever earlier code put there."""
-        sys.stdout = sys.stderr = self._stream
+        """Make this sys.stdout and sys.stderr, whatever earlier code put there, and what code falls back on."""
+        sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = self._stream
 
     def take(self) -> str:
         """The text written since the last call, cut to the limit with a visible note."""

@@ -21,6 +21,12 @@ def test_traceback_shows_only_the_code_that_was_run(plain):
     assert error.endswith("ZeroDivisionError: division by zero")
 
 
+def test_output_comes_back_after_code_went_back_to_the_standard_streams(plain):
+    with PythonSession(plain) as session:
+        code = "import io, sys\nsys.stdout = io.StringIO(); print('a')\nsys.stdout = sys.__stdout__; print('b')"
+        assert session.run(code + "\nprint('c', file=sys.__stderr__)").stdout == "b\nc\n"
+
+
 def test_forks_diverge_from_their_parent_and_from_each_other(plain):
     with PythonSession(plain) as parent:
         parent.run("x = [1]")
