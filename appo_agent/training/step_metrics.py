@@ -63,6 +63,7 @@ class StepMetrics:
             known = {_path_bytes(old, rollout) for rollout in old}
             grown = new.rollouts[len(old.rollouts) :]
             self._spent(grown)
+            self._sums["branching/branches"] += len(grown)
             for rollout in grown:
                 self._sums["tokens/branches"] += rollout.own_policy_tokens
                 path = _path_bytes(new, rollout)
@@ -118,7 +119,6 @@ class StepMetrics:
         """
         self._sums["branching/cold_rows"] += cold_rows
         self._sums["branching/sources"] += rows
-        self._sums["branching/branches"] += chosen
         self._sums["branching/unspent"] += wanted - chosen
         self._means["branching/entropy"] += entropies
         self._means["branching/place"] += places

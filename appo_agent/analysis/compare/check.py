@@ -18,7 +18,7 @@ def check_cells(spec: CompareSpec) -> None:
 
     Raises:
         ConfigError: the settings of an arm or environment are impossible, a budget is too small for a single step, or
-            the split has too few questions; names the arm and the environment.
+            no arm explores the rates; names the arm and the environment.
     """
     for environment in spec.environments:
         for arm in spec.arm_names:

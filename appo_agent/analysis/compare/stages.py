@@ -139,7 +139,11 @@ def pilot(spec: CompareSpec, folder: ResultsDir, run: Runner) -> Protocol:
 def _spread(spec: CompareSpec, environment: str, first: str, second: str, differences: Sequence[float]) -> PilotSpread:
     deviation = statistics.stdev(differences)
     # Equal differences in a short pilot do not mean that there is no noise: one question's worth is the least.
-    pairs = pairs_for_power(spec.target_difference, max(deviation, 1e-3), spec.test_alpha, spec.power)
+    try:
+        pairs = pairs_for_power(spec.target_difference, max(deviation, 1e-3), spec.test_alpha, spec.power)
+    except ValueError:
+        # So many that nobody could run them: all that there are is what there will be.
+        pairs = len(spec.confirm_seeds)
     # With fewer, a test by changing signs cannot reach its level whatever they show: its least p is 2 / 2 ** pairs.
     least = math.ceil(math.log2(2 / spec.test_alpha))
     return PilotSpread(environment, first, second, statistics.fmean(differences), deviation, max(pairs, least))

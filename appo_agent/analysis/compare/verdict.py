@@ -26,8 +26,8 @@ from appo_agent.analysis.statistics import (
 
 Answer = Literal["yes", "smaller", "worse", "no", "open", "exploratory"]
 ANSWERS: Mapping[Answer, str] = {
-    "yes": "better by the target or more",
-    "smaller": "better, by less than the target or by an unknown amount",
+    "yes": "better, and the estimate reaches the target",
+    "smaller": "better, but the estimate does not reach the target",
     "worse": "worse",
     "no": "not better by the target: the interval excludes it",
     "open": "undecided",

@@ -114,6 +114,13 @@ def test_tool_boundaries_that_do_not_exist_are_budget_that_stays_unspent(weights
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
+def test_branches_are_counted_whatever_rule_placed_them(name: str, weights: dict[str, torch.Tensor]) -> None:
+    result, _ = step(settings(name, ""), weights)
+    drawn = sum(len(tree.branches) for tree in result.trees)
+    assert result.metrics.get("branching/branches", 0) == drawn
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
 def test_every_generated_token_is_trained_or_counted_as_waste(name: str, weights: dict[str, torch.Tensor]) -> None:
     config = settings(name, "")
     result, _ = step(config, weights)

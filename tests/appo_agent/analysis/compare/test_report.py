@@ -33,7 +33,7 @@ def cells_of(line: str) -> list[str]:
 
 def test_the_summary_says_what_follows(findings: Findings) -> None:
     right, null = summary(findings).splitlines()
-    assert right.startswith("easy: right - plain  +") and right.endswith("better by the target or more")
+    assert right.startswith("easy: right - plain  +") and right.endswith("better, and the estimate reaches the target")
     assert null.startswith("easy: null - plain ") and null.endswith(
         "not better by the target: the interval excludes it"
     )
@@ -45,7 +45,7 @@ def test_the_report_shows_every_difference_and_what_was_decided_before(findings:
     pairs = findings.protocol.pairs["easy"]
     assert f"- easy: {pairs} pairs; the pilot asked for" in text
     primary = next(cells_of(line) for line in lines if line.startswith("| easy | right - plain"))
-    assert primary[2] == str(pairs) and primary[-1] == "better by the target or more"
+    assert primary[2] == str(pairs) and primary[-1] == "better, and the estimate reaches the target"
     assert 0 < float(primary[5]) < 0.05 and 0 < float(primary[7]) < 1
 
 

@@ -85,6 +85,15 @@ def test_with_too_few_seeds_the_power_says_so(tmp_path: Path) -> None:
     assert protocol.power["easy"] < 0.3
 
 
+def test_a_pilot_too_noisy_to_say_how_many_asks_for_all_that_there_are(tmp_path: Path) -> None:
+    spec = toy_spec(target_difference=0.001)
+    results = ResultsDir.begin(tmp_path, spec)
+    explore(spec, results, truth())
+    protocol = pilot(spec, results, truth(noise=0.3))
+    assert protocol.pairs == {"easy": len(spec.confirm_seeds)}
+    assert protocol.power["easy"] < 0.1
+
+
 def test_a_protocol_on_file_is_never_written_again(tmp_path: Path) -> None:
     spec, results = toy_spec(), ResultsDir.begin(tmp_path, toy_spec())
     explore(spec, results, truth())
