@@ -1,4 +1,4 @@
-"""The ruler of GAIA.
+"""The rulers that only benchmarks need: of GAIA, and of short answers that a judge should read.
 
 Other benchmarks are graded by `appo_envs.grading`.
 """
@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import re
 import string
+
+from appo_benchmarks.metrics import FORMULA_SIGNS, ballot, with_signs_spelled
+from appo_envs.grading import exact_match
+from appo_envs.grading.mathematics import plain_number
 
 _DELETE_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _UNITS = str.maketrans("", "", "$%,")
@@ -28,6 +32,18 @@ def gaia_match(answer: str, gold: str) -> float:
         answers, golds = re.split("[,;]", answer), re.split("[,;]", gold)
         return float(len(answers) == len(golds) and all(map(_same_item, answers, golds)))
     return float(_squeezed(answer).translate(_DELETE_PUNCTUATION) == _squeezed(gold).translate(_DELETE_PUNCTUATION))
+
+
+def short_match(answer: str, gold: str) -> float:
+    """1 if the answer is the gold answer in other words of the same kind, else 0.
+
+    A gold number or formula is compared as votes are (see `metrics.ballot`), other texts by exact match with the signs
+    of their numbers kept. Differs from exact match by SQuAD, which drops signs, points and comparison marks: there 5 is
+    as good as -5, and x<5 as x>5.
+    """
+    if plain_number(gold.strip("$ ")) is not None or FORMULA_SIGNS & set(gold):
+        return float(ballot(answer, mathematics=False) == ballot(gold, mathematics=False))
+    return exact_match(with_signs_spelled(answer), with_signs_spelled(gold))
 
 
 def _same_item(answer: str, gold: str) -> bool:

@@ -1,38 +1,52 @@
 """Statistics that only benchmarks need: of repeated answers, and of pairs of binary scores.
 
-Owns formulas; all others are in `appo_agent.analysis.statistics`.
+Owns formulas, and which answers are one vote; all others are in `appo_agent.analysis.statistics`.
 """
 
 from __future__ import annotations
 
 import math
+import re
+import string
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from appo_benchmarks.unwrapping import unwrapped
 from appo_envs.grading.mathematics import plain_number
 from appo_envs.grading.text import normalise
 
 FORMULA_SIGNS = frozenset("+*/^=<>|\\{}")
+_SIGN_OF_NUMBER = re.compile(r"(?<=[0-9])[.:-](?=[0-9])|(?<!\w)-(?=[.0-9])|\A-(?=\s*[.0-9])|\+")
+_SPELLED = {".": "point", ":": "colon", "-": "minus", "+": "plus"}
 
 
 def ballot(answer: str, mathematics: bool) -> str:
     """What an answer votes for; equal texts are equal votes, and the empty one is none.
 
     Numbers of one value are one vote. Formulas are compared without white space, other texts as `normalise` leaves
-    them: it drops signs, without which -5 would be 5, and x + 1 would be x - 1.
+    them once the signs of their numbers are spelled (see `with_signs_spelled`).
 
     Args:
         answer: of the model.
-        mathematics: whether every answer is a formula.
+        mathematics: whether every answer is a formula; otherwise markup around it and its case do not matter.
     """
-    bare = answer.strip().strip("$").strip()
+    bare = (answer if mathematics else unwrapped(answer.strip().rstrip(".").lower())).strip().strip("$").strip()
     number = plain_number(bare)
     if number is not None:
         return str(number)
     squeezed = "".join(bare.split())
     if mathematics or FORMULA_SIGNS & set(bare):
         return squeezed
-    return normalise(bare) or squeezed
+    # Nothing is left of an answer such as (A), which `normalise` takes for an article.
+    return normalise(with_signs_spelled(bare)) or squeezed.strip(string.punctuation) or squeezed
+
+
+def with_signs_spelled(text: str) -> str:
+    """The text with the signs and points of its numbers as words, as in minus5 and 1point5.
+
+    `normalise` drops signs: without this -5 km would be 5 km, 1.5 km would be 15 km, and x + 1 would be x - 1.
+    """
+    return _SIGN_OF_NUMBER.sub(lambda sign: _SPELLED[sign.group()], text)
 
 
 def majority_score(answers: Sequence[str], scores: Sequence[float]) -> float:

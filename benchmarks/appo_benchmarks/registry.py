@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from appo_benchmarks.benchmark import Benchmark, Published
 from appo_benchmarks.errors import BenchmarkError
-from appo_benchmarks.graders import gaia_match
+from appo_benchmarks.graders import gaia_match, short_match
 from appo_envs.errors import did_you_mean
-from appo_envs.grading import exact_match, f1, math_equal
+from appo_envs.grading import f1, math_equal
 
 PAPER = "arXiv 2606.12384"
 SIMPLE_EVALS = "README of openai/simple-evals, commit ee3b031; without tools, on all 4326 questions"
@@ -103,7 +103,7 @@ _LISTED = (
         items=680,
         ids_sha256="e0e1911ea5d4f4bf0efb7c7814d2361e38bb55b1630ddd414677b8b228269c2e",
         tools=("search", "python"),
-        grader=exact_match,
+        grader=short_match,
         metric="judge",
         deep=True,
         published=(
@@ -201,7 +201,7 @@ _LISTED = (
         items=500,
         ids_sha256="452c78068941df1364f22b1f512cd0ce5619d587436864ee10e4e958a1c66b41",
         tools=("search", "python"),
-        grader=exact_match,
+        grader=short_match,
         metric="judge",
         deep=True,
         published=(Published("APPO, Qwen3-8B", 13.4, PAPER), Published("APPO, Qwen3-14B", 12.3, PAPER)),
@@ -218,7 +218,7 @@ _LISTED = (
         items=100,
         ids_sha256="049f2de8b32b9597fbe1fe458244dc72c88f944298c38ba2a71bad72983dc11f",
         tools=("search", "python"),
-        grader=exact_match,
+        grader=short_match,
         metric="judge",
         deep=True,
         published=(Published("APPO, Qwen3-8B", 28.0, PAPER), Published("APPO, Qwen3-14B", 34.0, PAPER)),
@@ -235,7 +235,7 @@ _LISTED = (
         items=500,
         ids_sha256="8d328bc5dbb900f84d97beb3572d6d06ee94e615ce608eda7cbe302ccd1baeff",
         tools=("search",),
-        grader=exact_match,
+        grader=short_match,
         metric="judge",
         published=(
             Published("gpt-4o-mini-2024-07-18", 9.5, SIMPLE_EVALS),

@@ -14,7 +14,8 @@ from appo_benchmarks.benchmark import Benchmark, Item
 from appo_benchmarks.errors import BenchmarkError
 from appo_benchmarks.judge import Case, Verdict, Word, case_key
 from appo_benchmarks.record import EpisodeRecord, Key
-from appo_envs.grading import best_score, exact_match, f1
+from appo_benchmarks.unwrapping import unwrapped
+from appo_envs.grading import best_score, exact_match, f1, math_equal
 
 Outcome = Literal["answered", "no answer", "truncated", "failed", "missing"]
 
@@ -113,13 +114,8 @@ def _score(
     if judge_model is not None and case is not None:
         found = verdicts.get(case_key(judge_model, case))
         verdict = None if found is None else found.word
-    return Score(
-        item.id,
-        sample,
-        "answered",
-        answer,
-        best_score(benchmark.grader, answer, item.golds),
-        best_score(exact_match, answer, item.golds),
-        best_score(f1, answer, item.golds),
-        verdict,
-    )
+    # Words are compared without markup: public code for such questions takes \text off. Formulas are read with theirs.
+    bare = str if benchmark.grader is math_equal else unwrapped
+    said, golds = bare(answer), [bare(gold) for gold in item.golds]
+    graded, exact, words = [best_score(grader, said, golds) for grader in (benchmark.grader, exact_match, f1)]
+    return Score(item.id, sample, "answered", answer, graded, exact, words, verdict)

@@ -7,7 +7,7 @@ from collections import Counter
 from fractions import Fraction
 
 import pytest
-from appo_benchmarks.graders import gaia_match
+from appo_benchmarks.graders import gaia_match, short_match
 
 from appo_envs.grading import exact_match, f1
 
@@ -31,6 +31,39 @@ from appo_envs.grading import exact_match, f1
 )
 def test_answers_of_gaia_are_graded_as_its_leaderboard_does(answer: str, gold: str, score: int) -> None:
     assert gaia_match(answer, gold) == score
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold", "score"),
+    [
+        ("5", "-5", 0),
+        ("-5", "-5", 1),
+        ("- 5", "5", 0),
+        ("15", "1.5", 0),
+        ("1.50", "1.5", 1),
+        ("12", "1/2", 0),
+        ("0.5", "1/2", 1),
+        ("**1,000**", "1000", 1),
+        (r"\(1000\).", "$1000$", 1),
+        ("x<5", "x>5", 0),
+        ("x > 5.", "$x>5$", 1),
+        ("x+1", "x-1", 0),
+        ("X + 1", "x+1", 1),
+        ("15 km", "1.5 km", 0),
+        ("1.5 KM!", "1.5 km", 1),
+        ("5 °C", "-5 °C", 0),
+        ("21", "2-1", 0),
+        ("3.30", "3:30", 0),
+        ("ac/dc", "AC/DC", 1),
+        ("F16", "F-16", 1),
+        ("**The** Paris.", "Paris", 1),
+        ("A", "A", 1),
+        ("(A)", "A", 1),
+        ("(B)", "A", 0),
+    ],
+)
+def test_short_answers_keep_the_signs_of_numbers_and_formulas(answer: str, gold: str, score: int) -> None:
+    assert short_match(answer, gold) == score
 
 
 def _official_normal(text: str) -> str:

@@ -3,7 +3,8 @@
 import math
 from random import Random
 
-from appo_benchmarks.metrics import majority_score, mcnemar
+import pytest
+from appo_benchmarks.metrics import ballot, majority_score, mcnemar
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -13,6 +14,24 @@ def test_the_majority_decides_and_a_tie_is_shared() -> None:
     assert majority_score(["a", "b", "a"], [1.0, 0.0, 1.0]) == 1.0
     assert majority_score(["a", "b", "b"], [1.0, 0.0, 0.0]) == 0.0
     assert majority_score(["a", "b"], [1.0, 0.0]) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "alike"),
+    [
+        ("-5", "5", False),
+        ("0.5", "1/2", True),
+        ("1.5 km", "15 km", False),
+        ("1.5 km", "the 1.5 km.", True),
+        (r"\text{Paris}", "paris", True),
+        ("(A)", "A", True),
+        ("A", "the", False),
+        ("x + 1", "x+1", True),
+        ("x + 1", "x - 1", False),
+    ],
+)
+def test_answers_that_say_the_same_are_one_vote(a: str, b: str, alike: bool) -> None:
+    assert (ballot(a, mathematics=False) == ballot(b, mathematics=False)) == alike
 
 
 def test_no_answer_has_no_vote() -> None:
