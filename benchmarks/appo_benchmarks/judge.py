@@ -1,7 +1,8 @@
 """A model that says whether an answer means the same as the gold answer.
 
 Owns the prompt, the reading of verdicts and their cache. Verdicts are stored by content, so that nothing is asked twice
-and a new judge, prompt or answer is never mistaken for an old one. What verdicts are worth is said in `scoring.py`.
+and a new judge, prompt or answer is never mistaken for an old one; a request that failed is no verdict, and is made
+again the next time. What verdicts are worth is said in `scoring.py`.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Verdict:
         key: of the judge's model, the prompt's version and the case.
         model: that judged.
         word: how the reply is read; "neither" where it says neither word, or both.
-        reply: of the judge; empty where it refused the request.
+        reply: of the judge.
         prompt_tokens: as the judge's endpoint counts; 0 where it does not.
         completion_tokens: likewise.
     """
@@ -110,18 +111,32 @@ def read_verdicts(path: Path) -> dict[str, Verdict]:
     Raises:
         BenchmarkError: a line is damaged.
     """
-    found: dict[str, Verdict] = {}
+    return {verdict.key: verdict for verdict in all_verdicts(path)}
+
+
+def all_verdicts(path: Path) -> list[Verdict]:
+    """Every stored verdict in order, those that a later one replaced as well.
+
+    Raises:
+        BenchmarkError: a line is damaged.
+    """
+    found = []
     for number, line in enumerate(whole_lines(path), 1):
         try:
-            verdict = Verdict(**json.loads(line))
+            found.append(Verdict(**json.loads(line)))
         except (ValueError, TypeError) as error:
             raise BenchmarkError(f"{path}:{number}: this is no verdict: {error}") from error
-        found[verdict.key] = verdict
     return found
 
 
 def judge_all(
-    cases: Iterable[Case], endpoint: Answers, path: Path, *, concurrency: int = 16, rejudge: bool = False
+    cases: Iterable[Case],
+    endpoint: Answers,
+    path: Path,
+    *,
+    concurrency: int = 16,
+    rejudge: bool = False,
+    show_failure: Callable[[RequestRefused], None] = lambda failure: None,
 ) -> dict[str, Verdict]:
     """Judge the cases that have no verdict yet.
 
@@ -131,6 +146,7 @@ def judge_all(
         path: of the stored verdicts; new ones are appended.
         concurrency: requests at once.
         rejudge: ask for all of them again; the new verdicts replace the old ones.
+        show_failure: told of each request that failed; its case keeps the verdict that it has, or has none.
 
     Returns:
         All stored verdicts by key.
@@ -152,21 +168,23 @@ def judge_all(
 
         futures = [pool.submit(judge, key) for key in asked]
         try:
-            return stored | {verdict.key: verdict for verdict in [future.result() for future in futures]}
+            for future in futures:
+                try:
+                    verdict = future.result()
+                except RequestRefused as failure:
+                    show_failure(failure)
+                else:
+                    stored[verdict.key] = verdict
         finally:
             for future in futures:
                 future.cancel()
+    return stored
 
 
 def _judged(key: str, case: Case, endpoint: Answers) -> Verdict:
     prompt = PROMPT.format(question=case.question, golds=_listed(case.golds), answer=case.answer)
-    try:
-        # Greedy in effect; `appo serve` wants a temperature above 0.
-        reply = endpoint.complete(
-            [{"role": "user", "content": prompt}], temperature=1e-6, max_tokens=MAX_TOKENS, seed=0
-        )
-    except RequestRefused:
-        return Verdict(key, endpoint.model, "neither", "")
+    # Greedy in effect; `appo serve` wants a temperature above 0.
+    reply = endpoint.complete([{"role": "user", "content": prompt}], temperature=1e-6, max_tokens=MAX_TOKENS, seed=0)
     tokens = reply.prompt_tokens, reply.completion_tokens
     return Verdict(key, endpoint.model, read_word(reply.text), reply.text, *tokens)
 

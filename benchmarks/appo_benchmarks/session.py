@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appo_benchmarks.benchmark import Benchmark, Item
-from appo_benchmarks.endpoint import Endpoint
+from appo_benchmarks.endpoint import Endpoint, RequestRefused
 from appo_benchmarks.errors import BenchmarkError
 from appo_benchmarks.judge import judge_all
 from appo_benchmarks.loaders import LoadedItems, ids_checksum, load_items
@@ -149,6 +149,8 @@ def run(request: RunRequest) -> ResultFolder:
 def judge_run(folder: ResultFolder, judge: Endpoint, *, rejudge: bool = False) -> None:
     """Have every answer of the benchmarks with a judge judged; answers that were judged before are not asked again.
 
+    Requests that the judge fails are told on stderr; their answers are not judged.
+
     Args:
         folder: of the run; nothing is generated anew.
         judge: the endpoint of the judge.
@@ -165,7 +167,11 @@ def judge_run(folder: ResultFolder, judge: Endpoint, *, rejudge: bool = False) -
         records = read_records(folder.outputs(source.benchmark))
         cases = [judged_case(by_id[record.item], record) for record in records if record.item in by_id]
         wanted = [case for case in cases if case is not None]
-        judge_all(wanted, judge, folder.verdicts(source.benchmark), rejudge=rejudge)
+        failures: list[RequestRefused] = []
+        judge_all(wanted, judge, folder.verdicts(source.benchmark), rejudge=rejudge, show_failure=failures.append)
+        if failures:
+            told = f"{source.benchmark}: the judge failed {len(failures)} requests, such as: {failures[0]}"
+            print(f"{told}; the same command makes them again", file=sys.stderr)
 
 
 def write_report(

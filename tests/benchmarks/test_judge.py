@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from appo_benchmarks.endpoint import Endpoint, Patience
+from appo_benchmarks.endpoint import Endpoint, Patience, RequestRefused
 from appo_benchmarks.errors import BenchmarkError, EndpointDown
 from appo_benchmarks.judge import Case, case_key, judge_all, read_verdicts, read_word
 from hypothesis import given
@@ -60,10 +60,20 @@ def test_each_answer_is_judged_once_and_never_again(tmp_path: Path) -> None:
     assert "Who?" in prompt and "Ada" in prompt and "A. L." in prompt
 
 
-def test_a_request_that_is_refused_counts_as_neither(tmp_path: Path) -> None:
-    with serving(lambda body: Reply(400, b"too long")) as server:
-        (verdict,) = judge_all(CASES[:1], Endpoint(server.url, "m", patience=QUICK), tmp_path / "v.jsonl").values()
-    assert verdict.word == "neither" and verdict.reply == ""
+@pytest.mark.parametrize("failure", [Reply(400, b"too long"), Reply(200, b"<html>bad gateway</html>")])
+def test_a_request_that_failed_is_no_verdict_and_is_made_again(tmp_path: Path, failure: Reply) -> None:
+    path = tmp_path / "v.jsonl"
+    failures: list[RequestRefused] = []
+    broken = True
+    with serving(lambda body: failure if broken and "Bob" in str(body) else script(dict(body))) as server:
+        judge = Endpoint(server.url, "m", patience=QUICK)
+        assert len(judge_all(CASES, judge, path, show_failure=failures.append)) == 2 and len(failures) == 1
+        assert len(read_verdicts(path)) == 2
+        broken = False
+        found, asked = judge_all(CASES, judge, path), len(server.asked)
+        assert found[case_key("m", CASES[1])].word == "incorrect" and read_verdicts(path) == found
+        broken = True
+        assert judge_all(CASES[1:2], judge, path, rejudge=True) == found and len(server.asked) > asked
 
 
 def test_a_judge_that_dies_leaves_what_it_said(tmp_path: Path) -> None:
