@@ -1,6 +1,7 @@
 """Fetching pins a commit, never overwrites what is not its own, and leaves gated sets to those who may have them."""
 
 import json
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -121,3 +122,15 @@ def test_a_data_set_that_is_code_is_told_and_leaves_nothing_behind(tmp_path: Pat
     with pytest.raises(BenchmarkError, match=r"cannot be read: Dataset scripts .*; take it from its authors"):
         fetch(benchmark_of("2wikimultihopqa"), tmp_path, load=load, commit=Hub().commit)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_hub_that_is_not_there_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    constants = pytest.importorskip("huggingface_hub.constants")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{port}")
+    assert main(["bench", "fetch", "gsm8k", "--data-dir", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "does not say which commit 'main' of openai/gsm8k is" in said and said.count("\n") == 1
