@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from appo_benchmarks.errors import BenchmarkError, EndpointDown
 
@@ -21,6 +21,7 @@ T = TypeVar("T")
 RETRIED = (408, 409, 429, 500, 502, 503, 504)
 BUSY = (429, 503)
 FATAL = (401, 403, 404, 405)
+EXAMPLE = "http://127.0.0.1:8000/v1"
 
 
 class Completion(NamedTuple):
@@ -87,21 +88,23 @@ class Endpoint:
     Args:
         url: up to and including "/v1".
         model: as the endpoint names it; None asks for the only or first one.
-        key: sent as a bearer token; empty sends none.
+        key: sent as a bearer token, without white space at its ends; empty sends none.
         patience: with the endpoint.
 
     Raises:
-        BenchmarkError: the address is none.
+        BenchmarkError: the address is none, or the key cannot be sent.
         EndpointDown: there is no model name, and the endpoint does not tell.
     """
 
     def __init__(self, url: str, model: str | None = None, key: str = "", patience: Patience | None = None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise BenchmarkError(f"expected an address such as http://127.0.0.1:8000/v1, got {url!r}")
+        parts, port = _read_address(url)
         if parts.username or parts.password or parts.query:
             raise BenchmarkError("an address with a name, a password or a query would be stored; give a key instead")
-        self._https, self._host, self._port = parts.scheme == "https", parts.hostname, parts.port
+        key = key.strip()
+        if not (key.isascii() and key.isprintable()):
+            # The key is a secret, and no message says it.
+            raise BenchmarkError(f"the key for {url} has signs that are no printable ASCII; look at its variable")
+        self._https, self._host, self._port = parts.scheme == "https", parts.hostname or "", port
         self._path = parts.path.rstrip("/")
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         self._patience = patience or Patience()
@@ -219,6 +222,19 @@ class Endpoint:
             connection = kind(self._host, self._port, timeout=self._patience.seconds)
             self._local.connection = connection
         return connection
+
+
+def _read_address(url: str) -> tuple[SplitResult, int | None]:
+    try:
+        parts = urlsplit(url)
+        # What a connection would do first, where a name such as "a..b" is an error that tells no address.
+        name = (parts.hostname or "").encode("idna")
+        port = parts.port
+    except ValueError as error:
+        raise BenchmarkError(f"expected an address such as {EXAMPLE}, got {url!r}: {error}") from error
+    if parts.scheme not in ("http", "https") or not name:
+        raise BenchmarkError(f"expected an address such as {EXAMPLE}, got {url!r}")
+    return parts, port
 
 
 def _model(answer: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ later, from the records.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class PlaySettings:
     """How episodes are played.
 
     Attributes:
-        temperature: of sampling, at least 0.
+        temperature: of sampling, at least 0 and finite.
         max_tokens: of one turn, at least 1.
         max_turns: of an episode, at least 1.
         max_tool_calls: of an episode, at least 0.
@@ -62,10 +63,10 @@ class PlaySettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.temperature < 0 or self.max_tokens < 1 or self.max_turns < 1 or self.max_tool_calls < 0:
+        if not 0 <= self.temperature < math.inf or self.max_tokens < 1 or self.max_turns < 1 or self.max_tool_calls < 0:
             raise ValueError(
-                "temperature and max_tool_calls must be at least 0, max_tokens and max_turns at least 1, got "
-                f"{self.temperature}, {self.max_tool_calls}, {self.max_tokens} and {self.max_turns}"
+                "temperature and max_tool_calls must be at least 0 and finite, max_tokens and max_turns at least 1, "
+                f"got {self.temperature}, {self.max_tool_calls}, {self.max_tokens} and {self.max_turns}"
             )
 
 

@@ -262,6 +262,8 @@ def test_results_of_another_version_are_refused(data: Path, tmp_path: Path, caps
         (["run", "http://127.0.0.1:9/v1", "gsm8k,gsm8k"], "expected different benchmarks"),
         (["run", "http://127.0.0.1:9/v1", "gsm8k", "--samples", "0"], "must be at least 1"),
         (["run", "http://127.0.0.1:9/v1", "gsm8k", "--temperature", "-1"], "temperature and max_tool_calls"),
+        (["run", "http://127.0.0.1:9/v1", "gsm8k", "--temperature", "nan"], "must be at least 0 and finite"),
+        (["run", "http://127.0.0.1:9/v1", "gsm8k", "--temperature", "inf"], "must be at least 0 and finite"),
         (["run", "some/model", "gsm8k", "--temperature", "0"], "--temperature must be above 0"),
         (["run", "http://127.0.0.1:9/v1", "musique"], "there is no"),
         (["run", "http://127.0.0.1:9/v1", "gsm8k", "--method", "coat"], "no method 'coat'; did you mean 'cot'"),

@@ -108,10 +108,36 @@ def test_a_connection_that_was_closed_meanwhile_is_opened_again() -> None:
         thread.join()
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://x/v1", "http:///v1", "http://me:pw@127.0.0.1/v1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:8000",
+        "ftp://x/v1",
+        "http:///v1",
+        "http://me:pw@127.0.0.1/v1",
+        "http://127.0.0.1:99999/v1",
+        "http://127.0.0.1:x/v1",
+        "http://[::1/v1",
+        "http://./v1",
+        "http://a..b/v1",
+    ],
+)
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(BenchmarkError):
         Endpoint(url, "m")
+
+
+def test_a_key_is_sent_without_the_end_of_its_line() -> None:
+    with serving(lambda body: "hi") as server:
+        Endpoint(server.url, "m", " secret\n", QUICK).complete(HELLO, temperature=1, max_tokens=1)
+    assert server.keys == ["Bearer secret"]
+
+
+@pytest.mark.parametrize("key", ["sec\nret", "sec\x00ret", "sécret", "secret\u200b"])
+def test_a_key_that_cannot_be_sent_is_refused_and_not_told(key: str) -> None:
+    with pytest.raises(BenchmarkError, match="printable ASCII") as caught:
+        Endpoint("http://127.0.0.1:9/v1", "m", key)
+    assert "ret" not in str(caught.value)
 
 
 def test_numbers_that_are_none_are_nonsense_too() -> None:
