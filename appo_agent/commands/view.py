@@ -12,6 +12,9 @@ from appo_agent.errors import ConfigError, RunError
 HELP = "Show runs in a browser: learning curves, rollout trees, transcripts coloured token by token."
 DEFAULT_LIMIT = 400
 MEGABYTE = 2**20
+RUN_PAGE = "report.html"
+RESULTS_PAGE = "results.html"
+"""Another name than that of a run's page: `appo bench` has a report.html of its own in its folders."""
 
 
 def run(argv: Sequence[str]) -> int:
@@ -25,7 +28,10 @@ def run(argv: Sequence[str]) -> int:
         help="a run directory, several of which are compared; or a folder of results, as other commands write it",
     )
     parser.add_argument(
-        "--output", type=Path, metavar="FILE.html", help="where the report goes (default: report.html in the first run)"
+        "--output",
+        type=Path,
+        metavar="FILE.html",
+        help=f"where the report goes (default: {RUN_PAGE} in the first run, {RESULTS_PAGE} in a folder of results)",
     )
     parser.add_argument(
         "--limit",
@@ -61,7 +67,7 @@ def _write(runs: Sequence[Path], output: Path | None, limit: int, open_browser: 
     from appo_agent.report.library import Library
 
     library = Library(runs, limit, kept=None)
-    path = runs[0] / "report.html" if output is None else output
+    path = runs[0] / RUN_PAGE if output is None else output
     summary = library.summary()
     try:
         size = write_document(path, library.title, summary, library.chunks())
@@ -81,7 +87,7 @@ def _write_results(folder: Path, output: Path | None, open_browser: bool) -> int
     from appo_agent.report.document import write_whole
     from appo_agent.report.results_page import result_files, results_document
 
-    path = folder / "report.html" if output is None else output
+    path = folder / RESULTS_PAGE if output is None else output
     count = len(result_files(folder))
     try:
         size = write_whole(path, results_document(folder))

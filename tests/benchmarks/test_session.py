@@ -47,3 +47,8 @@ def test_an_answer_that_the_judge_failed_is_not_judged_until_it_is(
         broken = False
         figures = judged(judge.url)
         assert (figures["not_judged"], figures["strict"], len(judge.asked)) == (0, 1.0, 5)
+
+
+def test_a_page_of_the_folder_leaves_the_report_sound(out: Path) -> None:
+    assert main(["view", str(out)]) == 0
+    assert main(["bench", "verify", str(out)]) == 0

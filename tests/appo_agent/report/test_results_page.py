@@ -79,8 +79,10 @@ def test_any_bytes_are_a_table_of_some_kind(folder: Path, content: bytes) -> Non
 
 
 def test_the_command_writes_the_page_and_refuses_to_mix(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "report.html").write_text("of whoever wrote the results")
     assert main(["view", str(folder)]) == 0
     assert "4 files" in capsys.readouterr().out
-    assert (folder / "report.html").read_text().startswith("<!doctype html>")
+    assert (folder / "results.html").read_text().startswith("<!doctype html>")
+    assert (folder / "report.html").read_text() == "of whoever wrote the results"
     assert main(["view", str(folder), str(folder / "cells" / "run")]) == 2
     assert "is a folder of results" in capsys.readouterr().err
