@@ -11,6 +11,7 @@ import base64
 import hashlib
 import html
 import os
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -39,6 +40,8 @@ SCRIPTS = (
     "app",
 )
 """Files of the page in the order they are run. Each defines one constant named after itself, and uses earlier ones."""
+
+_PLACE = re.compile(r"\{(policy|title|style)\}")
 
 
 def write_document(path: Path, title: str, summary: ReportSummary, chunks: Iterable[Chunk]) -> int:
@@ -93,9 +96,10 @@ def document(title: str, summary: ReportSummary | None, chunks: Iterable[Chunk] 
             "form-action 'none'",
         ]
     )
-    shell = _part("index.html").replace("{policy}", policy).replace("{title}", html.escape(title))
-    head, body = shell.split("{content}")
-    yield head.replace("{style}", style)
+    head, body = _part("index.html").split("{content}")
+    held = {"policy": policy, "title": html.escape(title), "style": style}
+    # In one pass: a title may hold the name of a place as well.
+    yield _PLACE.sub(lambda place: held[place[1]], head)
     if summary is not None:
         yield _data_block("summary", zlib.compress(to_json(summary), 6))
         for chunk in chunks:

@@ -43,6 +43,11 @@ def hostile(tmp_path: Path) -> str:
     return "".join(document(HOSTILE, library.summary(), library.chunks()))
 
 
+@pytest.mark.parametrize("title", ["{content}", "{style}", "{policy}", "{title}"])
+def test_a_title_that_names_a_place_of_the_page_is_a_title(title: str) -> None:
+    assert f"<title>{title} · appo view</title>" in "".join(document(title, None))
+
+
 def test_document_loads_nothing(hostile: str) -> None:
     elements = _Elements(hostile)
     assert {tag for tag, _ in elements.found} == {
