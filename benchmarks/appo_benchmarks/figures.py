@@ -16,7 +16,7 @@ from appo_agent.analysis.statistics import Interval, bootstrap_interval, pass_at
 from appo_benchmarks.benchmark import Benchmark, Item
 from appo_benchmarks.errors import BenchmarkError
 from appo_benchmarks.metrics import ballot, majority_score
-from appo_benchmarks.record import EpisodeRecord, Key
+from appo_benchmarks.record import EpisodeRecord, Key, latest
 from appo_benchmarks.scoring import Outcome, Score
 
 PASS_AT = (1, 2, 3, 4, 5, 8, 10, 16, 32, 64)
@@ -74,7 +74,7 @@ class JudgeFigures:
 
 @dataclass(frozen=True)
 class Costs:
-    """What the episodes took; missing ones took nothing.
+    """What the episodes took; missing ones took nothing, and those that were played again took the tokens of all tries.
 
     Attributes:
         format_errors: share of played episodes with a turn that broke the format.
@@ -167,7 +167,7 @@ def figures_of(
     benchmark: Benchmark,
     items: Sequence[Item],
     samples: int,
-    records: Sequence[EpisodeRecord],
+    attempts: Sequence[EpisodeRecord],
     scores: Sequence[Score],
     judge: tuple[str, str] | None,
     drop_failed: bool = False,
@@ -178,7 +178,7 @@ def figures_of(
         benchmark: with the headline metric.
         items: that were asked.
         samples: of each.
-        records: of the played episodes, in any order.
+        attempts: at the episodes, in any order but for those at one episode, of which the last counts.
         scores: of all episodes, from `score_episodes`.
         judge: its model and the version of its prompt; None without one.
         drop_failed: leave failed and missing episodes out instead of scoring them 0.
@@ -212,9 +212,9 @@ def figures_of(
         pass_at=_pass_at(by_item, samples, measure),
         majority=_majority(by_item, measure, benchmark.metric == "accuracy") if samples > 1 else None,
         groups=_groups(items, means),
-        failures=_failures(scores, records),
+        failures=_failures(scores, latest(attempts)),
         judge=_judge_figures(kept, by_item, *judge) if judge is not None else None,
-        costs=_costs(records),
+        costs=_costs(attempts),
     )
 
 
@@ -300,7 +300,8 @@ def _judge_figures(
     )
 
 
-def _costs(records: Sequence[EpisodeRecord]) -> Costs:
+def _costs(attempts: Sequence[EpisodeRecord]) -> Costs:
+    records = latest(attempts)
     turns = [turn for record in records for turn in record.turns]
     calls = sum(turn.tool_calls for turn in turns)
     return Costs(
@@ -308,7 +309,7 @@ def _costs(records: Sequence[EpisodeRecord]) -> Costs:
         length_stops=_mean(float(any(turn.finish == "length" for turn in record.turns)) for record in records),
         tool_calls=calls / len(records) if records else 0.0,
         tool_errors=sum(turn.tool_errors for turn in turns) / calls if calls else 0.0,
-        prompt_tokens=sum(turn.prompt_tokens for turn in turns),
-        completion_tokens=sum(turn.completion_tokens for turn in turns),
+        prompt_tokens=sum(turn.prompt_tokens for record in attempts for turn in record.turns),
+        completion_tokens=sum(turn.completion_tokens for record in attempts for turn in record.turns),
         seconds=_mean(record.seconds for record in records),
     )

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from appo_benchmarks.errors import BenchmarkError
-from appo_benchmarks.record import EpisodeRecord, Key, from_line
+from appo_benchmarks.record import EpisodeRecord, Key, from_line, latest
 
 
 def read_records(path: Path) -> tuple[EpisodeRecord, ...]:
@@ -25,17 +25,28 @@ def read_records(path: Path) -> tuple[EpisodeRecord, ...]:
     Raises:
         BenchmarkError: a line is damaged, or an episode that did not fail is there again.
     """
-    records: dict[Key, EpisodeRecord] = {}
-    seen: dict[Key, int] = {}
+    return latest(read_attempts(path))
+
+
+def read_attempts(path: Path) -> tuple[EpisodeRecord, ...]:
+    """All finished records in order, those that failed and were tried again as well.
+
+    Raises:
+        BenchmarkError: a line is damaged, or an episode that did not fail is there again.
+    """
+    attempts: list[EpisodeRecord] = []
+    done: dict[Key, int] = {}
     for number, line in enumerate(whole_lines(path), 1):
         record = from_line(line, f"{path}:{number}")
-        if record.key in records and not records[record.key].error:
+        if record.key in done:
             raise BenchmarkError(
-                f"{path}:{number}: sample {record.sample} of {record.item} is on line {seen[record.key]} already; "
+                f"{path}:{number}: sample {record.sample} of {record.item} is on line {done[record.key]} already; "
                 "remove one of them"
             )
-        seen[record.key], records[record.key] = number, record
-    return tuple(records.values())
+        attempts.append(record)
+        if not record.error:
+            done[record.key] = number
+    return tuple(attempts)
 
 
 def whole_lines(path: Path) -> list[str]:

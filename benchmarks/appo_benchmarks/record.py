@@ -6,6 +6,7 @@ Owns the values and their JSON; grading is not part of a record, so that it can 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -74,6 +75,11 @@ class EpisodeRecord:
     def key(self) -> Key:
         """Which episode it is."""
         return Key(self.item, self.sample)
+
+
+def latest(attempts: Iterable[EpisodeRecord]) -> tuple[EpisodeRecord, ...]:
+    """The last attempt at each episode, which is the one that counts."""
+    return tuple({record.key: record for record in attempts}.values())
 
 
 def to_line(record: EpisodeRecord) -> str:

@@ -17,9 +17,9 @@ from typing import NamedTuple
 from appo_benchmarks.benchmark import Published
 from appo_benchmarks.errors import BenchmarkError
 from appo_benchmarks.figures import BenchmarkFigures, Costs, figures_of
-from appo_benchmarks.judge import PROMPT, PROMPT_VERSION, Verdict, read_verdicts
-from appo_benchmarks.output_file import read_records
-from appo_benchmarks.record import EpisodeRecord, to_line
+from appo_benchmarks.judge import PROMPT, PROMPT_VERSION, Verdict, all_verdicts, read_verdicts
+from appo_benchmarks.output_file import read_attempts
+from appo_benchmarks.record import EpisodeRecord, latest, to_line
 from appo_benchmarks.registry import benchmark_of
 from appo_benchmarks.results import FORMAT, DataSource, ResultFolder, RunInfo
 from appo_benchmarks.scoring import Score, score_episodes
@@ -70,7 +70,8 @@ class Report:
         drop_failed: failed and missing episodes are in no mean.
         figures: one a benchmark.
         outputs_sha256: of the outputs of each benchmark, in order of items, without times.
-        verdict_tokens: that the judge read and wrote for each benchmark, as its endpoint counts.
+        verdict_tokens: that the judge read and wrote for each benchmark, as its endpoint counts; those of verdicts that
+            were asked for again as well.
         prices: of the model's tokens; None where they are not known.
     """
 
@@ -93,13 +94,14 @@ def evidence_of(
             judged none of its answers.
     """
     benchmark, items = benchmark_of(source.benchmark), folder.items(source.benchmark)
-    records = read_records(folder.outputs(source.benchmark))
+    attempts = read_attempts(folder.outputs(source.benchmark))
+    records = latest(attempts)
     verdicts = read_verdicts(folder.verdicts(source.benchmark))
     scores = score_episodes(benchmark, items, samples, records, verdicts, judge or None)
     judged = (judge, PROMPT_VERSION) if judge and benchmark.metric == "judge" else None
     if judged:
         _check_judged(benchmark.title, judge, scores, verdicts.values())
-    figures = figures_of(benchmark, items, samples, records, scores, judged, drop_failed)
+    figures = figures_of(benchmark, items, samples, attempts, scores, judged, drop_failed)
     return Evidence(source, records, scores, figures)
 
 
@@ -226,7 +228,7 @@ def unfinished(report: Report) -> str:
 
 
 def _verdict_tokens(folder: ResultFolder, source: DataSource, judge: str) -> int:
-    verdicts = read_verdicts(folder.verdicts(source.benchmark)).values()
+    verdicts = all_verdicts(folder.verdicts(source.benchmark))
     return sum(one.prompt_tokens + one.completion_tokens for one in verdicts if one.model == judge)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from appo_benchmarks.errors import BenchmarkError
-from appo_benchmarks.output_file import LineFile, read_records
+from appo_benchmarks.output_file import LineFile, read_attempts, read_records
 from appo_benchmarks.record import EpisodeRecord, TurnRecord, from_line, to_line
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,6 +95,7 @@ def test_an_episode_that_failed_gives_way_to_a_later_try(tmp_path: Path) -> None
     failed, tried = replace(record("a"), error="RequestRefused: 500"), record("a")
     path.write_text(to_line(failed) + to_line(record("b")) + to_line(failed) + to_line(tried))
     assert read_records(path) == (tried, record("b"))
+    assert read_attempts(path) == (failed, record("b"), failed, tried)
     path.write_text(path.read_text() + to_line(failed))
     with pytest.raises(BenchmarkError, match=r":5: sample 0 of a is on line 4 already"):
         read_records(path)

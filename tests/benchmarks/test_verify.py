@@ -126,6 +126,18 @@ def test_tokens_and_what_they_cost_are_in_the_ledger_and_verified(folder: Result
     assert ledger(write_report(folder)) == "The model read 20 tokens and wrote 10."
 
 
+def test_tokens_of_tries_and_verdicts_that_were_replaced_were_paid_too(folder: ResultFolder) -> None:
+    path = folder.outputs("gaia")
+    tried, *others = path.read_text().splitlines(keepends=True)
+    failed = tried.replace('"answer":"1"', '"answer":null').replace('"error":""', '"error":"RequestRefused: busy"')
+    path.write_text("".join([failed, tried, *others]))
+    with serving(lambda body: "Verdict: correct") as judge:
+        judge_run(folder, Endpoint(judge.url), rejudge=True)
+    report = write_report(folder, "scripted")
+    assert ledger(report) == "The model read 30 tokens and wrote 15; the judge, 60 tokens."
+    assert report.figures[0].outcomes[0].number == 2 and verify(folder) == ()
+
+
 @pytest.mark.parametrize("price", [-1.0, math.nan, math.inf])
 def test_a_price_that_is_none_is_refused(price: float) -> None:
     with pytest.raises(BenchmarkError, match="prices must be at least 0"):
