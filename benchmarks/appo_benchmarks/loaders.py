@@ -111,7 +111,7 @@ def _rows(path: Path, content: bytes) -> list[tuple[int, Mapping[str, object]]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BenchmarkError(f"{path}:{number}: no JSON: {error}") from error
         if not isinstance(row, dict):
             raise BenchmarkError(f"{path}:{number}: expected a JSON object, got {line[:80]!r}")
@@ -125,7 +125,7 @@ def _needs_image(row: Mapping[str, object]) -> bool:
 
 def _item(benchmark: Benchmark, row: Mapping[str, object], where: str, place: int) -> Item:
     question = next((row[key] for key in QUESTION_KEYS if isinstance(row.get(key), str)), None)
-    written = next((row[key] for key in ANSWER_KEYS if key in row), None)
+    written = next((row[key] for key in ANSWER_KEYS if row.get(key) is not None), None)
     solution = row.get("solution")
     if written is None and isinstance(solution, str):
         # MATH as it is distributed: the answer is the box at the end of the solution.
@@ -156,11 +156,11 @@ def _golds(written: object) -> tuple[str, ...]:
 
 
 def _after_mark(gold: str, where: str) -> str:
-    if GSM8K_MARK in gold:
-        return gold.rsplit(GSM8K_MARK, 1)[1].strip().replace(",", "")
-    if len(gold.split()) > 1:
-        raise BenchmarkError(f"{where}: expected a number, or a solution that ends in '{GSM8K_MARK} number'")
-    return gold
+    number = gold.rpartition(GSM8K_MARK)[2].strip()
+    if len(number.split()) != 1:
+        wanted = f"a number, or a solution that ends in '{GSM8K_MARK} number'"
+        raise BenchmarkError(f"{where}: expected {wanted}, got {gold[-60:]!r}")
+    return number.replace(",", "") if GSM8K_MARK in gold else number
 
 
 def _groups(row: Mapping[str, object]) -> tuple[str, str]:

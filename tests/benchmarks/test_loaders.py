@@ -76,6 +76,7 @@ LAYOUTS = [
         {"id": "66", "question": "Q", "answer": "D", "category": "Math", "canary": "c", "has_image": False},
         ("66", ("D",), "", "Math"),
     ),
+    ("musique", {"id": "a", "question": "Q", "answer": None, "golden_answers": ["x"]}, ("a", ("x",), "", "")),
     ("xbench_deepsearch", {"question": "Q", "answer": ["161.27元"]}, ("0", ("161.27元",), "", "")),
 ]
 
@@ -139,8 +140,9 @@ def test_a_file_that_is_wrong_is_refused_with_its_line(tmp_path: Path, rows: lis
         load_items(benchmark_of("hotpotqa"), written(tmp_path, "hotpotqa", *rows))
 
 
-def test_text_that_is_no_json_is_refused_with_its_line(tmp_path: Path) -> None:
-    (tmp_path / "hotpotqa.jsonl").write_text('{"question": "Q", "answer": "A"}\n{"question": ', encoding="utf-8")
+@pytest.mark.parametrize("line", ['{"question": ', '{"question": "Q", "answer": ' + "[" * 100_000])
+def test_text_that_is_no_json_is_refused_with_its_line(tmp_path: Path, line: str) -> None:
+    (tmp_path / "hotpotqa.jsonl").write_text('{"question": "Q", "answer": "A"}\n' + line, encoding="utf-8")
     with pytest.raises(BenchmarkError, match=r"hotpotqa.jsonl:2: no JSON"):
         load_items(benchmark_of("hotpotqa"), tmp_path)
 
@@ -153,9 +155,10 @@ def test_missing_data_say_what_to_accept_and_where_to_put_it(tmp_path: Path) -> 
         load_items(benchmark_of("gaia"), tmp_path)
 
 
-def test_a_solution_of_gsm8k_without_its_mark_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BenchmarkError, match="'#### number'"):
-        load_items(benchmark_of("gsm8k"), written(tmp_path, "gsm8k", {"question": "Q", "answer": "it is 5"}))
+@pytest.mark.parametrize("answer", ["it is 5", "it is 5 ####", "####", "it is #### 5 of 6"])
+def test_a_solution_of_gsm8k_without_its_number_is_refused(tmp_path: Path, answer: str) -> None:
+    with pytest.raises(BenchmarkError, match="test.jsonl:1: expected a number, .*'#### number', got '.*'"):
+        load_items(benchmark_of("gsm8k"), written(tmp_path, "gsm8k", {"question": "Q", "answer": answer}))
 
 
 def test_the_checksum_knows_items_and_not_their_order() -> None:
