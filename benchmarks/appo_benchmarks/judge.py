@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from appo_benchmarks.endpoint import Completion, RequestRefused
 from appo_benchmarks.errors import BenchmarkError
+from appo_benchmarks.json_fields import from_fields
 from appo_benchmarks.output_file import LineFile, whole_lines
 
 PROMPT_VERSION = "1"
@@ -123,8 +124,8 @@ def all_verdicts(path: Path) -> list[Verdict]:
     found = []
     for number, line in enumerate(whole_lines(path), 1):
         try:
-            found.append(Verdict(**json.loads(line)))
-        except (ValueError, TypeError) as error:
+            found.append(from_fields(Verdict, json.loads(line)))
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise BenchmarkError(f"{path}:{number}: this is no verdict: {error}") from error
     return found
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from appo_benchmarks.errors import BenchmarkError
+from appo_benchmarks.json_fields import from_fields
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def from_line(line: str, where: str) -> EpisodeRecord:
     """
     try:
         read = json.loads(line)
-        turns = tuple([TurnRecord(**turn) for turn in read.pop("turns")])
-        return EpisodeRecord(turns=turns, **read)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        turns = tuple([from_fields(TurnRecord, turn) for turn in read["turns"]])
+        return from_fields(EpisodeRecord, read | {"turns": turns})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise BenchmarkError(f"{where}: this is no record of an episode: {error}; was it edited?") from error

@@ -15,9 +15,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from appo_benchmarks.benchmark import Item
 from appo_benchmarks.errors import BenchmarkError
+from appo_benchmarks.json_fields import from_fields
 from appo_benchmarks.play import PlaySettings
 from appo_benchmarks.registry import benchmark_of
 
@@ -131,14 +133,12 @@ class ResultFolder:
         try:
             read = json.loads(path.read_text(encoding="utf-8"))
             found = read.pop("format")
-            if found != FORMAT:
-                raise BenchmarkError(f"{path} has format {found}, this version reads {FORMAT}; run the benchmark again")
-            play = PlaySettings(**read.pop("play"))
-            sources = tuple([DataSource(**source) for source in read.pop("sources")])
-            listed = {name: tuple(read.pop(name, ())) for name in ("versions", "tools")}
-            return RunInfo(play=play, sources=sources, **listed, **read)
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+            info = _info(read) if found == FORMAT else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise BenchmarkError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+        if info is None:
+            raise BenchmarkError(f"{path} has format {found}, this version reads {FORMAT}; run the benchmark again")
+        return info
 
     def items(self, benchmark: str) -> tuple[Item, ...]:
         """The items that are asked, in order.
@@ -151,8 +151,8 @@ class ResultFolder:
             # As it was written: JSON may hold lone surrogates.
             text = path.read_text(encoding="utf-8", errors="surrogatepass")
             read = [json.loads(line) for line in text.split("\n") if line]
-            return tuple([Item(golds=tuple(item.pop("golds")), **item) for item in read])
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            return tuple([from_fields(Item, item | {"golds": tuple(item["golds"])}) for item in read])
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise BenchmarkError(f"{path} is missing or damaged: {error}") from error
 
     def write(self, name: str, text: str) -> Path:
@@ -178,6 +178,13 @@ def installed_versions() -> tuple[str, ...]:
         except PackageNotFoundError:
             found.append(f"{name} not installed")
     return tuple(found)
+
+
+def _info(read: dict[str, Any]) -> RunInfo:
+    play = from_fields(PlaySettings, read["play"])
+    sources = tuple([from_fields(DataSource, source) for source in read["sources"]])
+    listed = {name: tuple(read.get(name, ())) for name in ("versions", "tools")}
+    return from_fields(RunInfo, read | listed | {"play": play, "sources": sources})
 
 
 def _check_same(old: RunInfo, new: RunInfo, path: Path) -> None:

@@ -81,13 +81,12 @@ def search_backend(written: str, through: Gateway) -> SearchBackend:
     Raises:
         BenchmarkError: it is none of these, or a package that it needs is not installed.
     """
-    if written == "duckduckgo":
+    backend: SearchBackend
+    if written == "duckduckgo" or written.startswith(("http://", "https://")):
         try:
-            backend: SearchBackend = DuckDuckGo()
-        except ImportError as error:
+            backend = DuckDuckGo() if written == "duckduckgo" else RetrievalServer(written, allow_private=True)
+        except (ImportError, ValueError) as error:
             raise BenchmarkError(f"--search {written}: {error}") from error
-    elif written.startswith(("http://", "https://")):
-        backend = RetrievalServer(written, allow_private=True)
     elif Path(written).is_dir():
         try:
             backend = Bm25Search.open(written, f"bm25 {Path(written).name}")
@@ -117,14 +116,18 @@ def page_source(written: str, through: Gateway) -> PageSource:
     path = Path(written)
     if not path.is_file():
         raise BenchmarkError(f"--visit: expected {LIVE!r} or a JSONL file of pages, got {written!r}")
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchmarkError(f"--visit: expected pages as JSONL in UTF-8 in {path}: {error}") from error
     pages = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
             pages.append(Page(str(row["url"]), str(row.get("title", "")), str(row["text"])))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise BenchmarkError(f'{path}:{number}: expected a page with "url" and "text": {error}') from error
     try:
         return StoredPages(pages)

@@ -1,12 +1,13 @@
 """A judge over HTTP: what it says, what it is asked again, and what is kept."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from appo_benchmarks.endpoint import Endpoint, Patience, RequestRefused
 from appo_benchmarks.errors import BenchmarkError, EndpointDown
-from appo_benchmarks.judge import Case, case_key, judge_all, read_verdicts, read_word
+from appo_benchmarks.judge import Case, Verdict, case_key, judge_all, read_verdicts, read_word
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,7 +106,10 @@ def test_another_judge_answer_or_gold_has_another_key() -> None:
     assert len({case_key("m", one) for one in [case, *others]} | {case_key("n", case)}) == 5
 
 
-def test_a_damaged_verdict_is_said_with_its_line(tmp_path: Path) -> None:
-    (tmp_path / "v.jsonl").write_text(json.dumps({"key": "x"}) + "\n")
+@pytest.mark.parametrize(
+    "line", ['{"key": "x"}', "7", "[" * 100_000, json.dumps(asdict(Verdict("k", "m", "neither", "")) | {"reply": 7})]
+)
+def test_a_damaged_verdict_is_said_with_its_line(tmp_path: Path, line: str) -> None:
+    (tmp_path / "v.jsonl").write_text(line + "\n")
     with pytest.raises(BenchmarkError, match=r"v.jsonl:1: this is no verdict"):
         read_verdicts(tmp_path / "v.jsonl")

@@ -38,10 +38,33 @@ def test_lone_surrogates_survive() -> None:
     assert from_line(to_line(record(action="\ud800")), "here").turns[0].action == "\ud800"
 
 
-@pytest.mark.parametrize("line", ["", "[]", "{}", '{"turns": [{}]}', to_line(record()).replace("item", "thing")])
+@pytest.mark.parametrize(
+    "line", ["", "[]", "{}", '{"turns": [{}]}', "[" * 100_000, to_line(record()).replace("item", "thing")]
+)
 def test_what_is_no_record_is_said_with_its_place(line: str) -> None:
     with pytest.raises(BenchmarkError, match=r"outputs.jsonl:3: this is no record"):
         from_line(line, "outputs.jsonl:3")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"answer":"1"', '"answer":7', "answer: expected str or NoneType, got 7"),
+        ('"seconds":0.5', '"seconds":"x"', "seconds: expected float or int, got 'x'"),
+        ('"format_ok":true', '"format_ok":1', "format_ok: expected bool, got 1"),
+        ('"sample":0', '"sample":false', "sample: expected int, got False"),
+        ('"prompt_tokens":3', '"prompt_tokens":null', "prompt_tokens: expected int, got None"),
+    ],
+)
+def test_a_value_of_another_kind_is_said(old: str, new: str, words: str) -> None:
+    line = to_line(record())
+    assert old in line
+    with pytest.raises(BenchmarkError, match=f"o.jsonl:3: this is no record of an episode: {words}"):
+        from_line(line.replace(old, new), "o.jsonl:3")
+
+
+def test_a_whole_number_of_seconds_is_a_time() -> None:
+    assert from_line(to_line(record()).replace('"seconds":0.5', '"seconds":2'), "here").seconds == 2
 
 
 def test_what_was_appended_is_read_again(tmp_path: Path) -> None:

@@ -27,7 +27,12 @@ class Counting:
 
 
 @pytest.mark.parametrize(
-    ("name", "package", "read"), [("web", "trafilatura", page_source), ("duckduckgo", "ddgs", search_backend)]
+    ("name", "package", "read"),
+    [
+        ("web", "trafilatura", page_source),
+        ("duckduckgo", "ddgs", search_backend),
+        ("http://127.0.0.1:9/retrieve", "httpcore2", search_backend),
+    ],
 )
 def test_the_web_without_its_packages_is_an_error_that_names_the_extra(
     monkeypatch: pytest.MonkeyPatch, name: str, package: str, read: Callable[[str, Gateway], object]
@@ -36,6 +41,21 @@ def test_the_web_without_its_packages_is_an_error_that_names_the_extra(
     monkeypatch.setattr(importlib.util, "find_spec", lambda wanted: None if wanted == package else found(wanted))
     with pytest.raises(BenchmarkError, match=rf"{name}: .* needs the package {package}: pip install 'appo-gym\[web\]'"):
         read(name, gateway(None))
+
+
+def test_an_address_of_a_search_that_is_none_is_said() -> None:
+    with pytest.raises(BenchmarkError, match=r"--search http://\[::1: url must be that of a retrieval server"):
+        search_backend("http://[::1", gateway(None))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"\xff\n", "--visit: expected pages as JSONL in UTF-8"), (b"[" * 100_000 + b"\n", "pages:1: expected a page")],
+)
+def test_pages_that_cannot_be_read_are_said(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "pages").write_bytes(content)
+    with pytest.raises(BenchmarkError, match=words):
+        page_source(str(tmp_path / "pages"), gateway(None))
 
 
 def test_a_folder_without_an_index_is_said(tmp_path: Path) -> None:

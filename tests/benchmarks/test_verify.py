@@ -77,6 +77,32 @@ def test_an_edit_is_found(folder: ResultFolder, file: str, old: str, new: str, w
     assert any(words in said for said in verify(folder))
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"max_turns": 12', b'"max_turns": 0'),
+        (b'"max_turns": 12', b'"max_turns": "x"'),
+        (b'"max_turns": 12', b"\xff"),
+        (b'"items": 2', b'"items": null'),
+        (b'"samples": 1', b'"samples": [1]'),
+        (b'{\n  "format": 1', b"[" * 100_000),
+    ],
+)
+def test_a_damaged_note_on_the_run_is_said(folder: ResultFolder, old: bytes, new: bytes) -> None:
+    path = folder.path / "run.json"
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+    with pytest.raises(BenchmarkError, match=r"run.json is damaged: "):
+        verify(folder)
+
+
+def test_a_damaged_item_is_said(folder: ResultFolder) -> None:
+    edit(folder.path / "gaia" / "items.jsonl", '"question 0"', "7")
+    with pytest.raises(BenchmarkError, match=r"items.jsonl is missing or damaged: question: expected str, got 7"):
+        verify(folder)
+
+
 def test_a_judge_who_has_said_nothing_is_no_zero(folder: ResultFolder) -> None:
     with pytest.raises(BenchmarkError, match="'typo' has judged none of 2 answers .* verdicts of 'scripted'"):
         write_report(folder, "typo")
