@@ -24,15 +24,19 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> Interval:
+def wilson_interval(successes: float, n: int, confidence: float = 0.95) -> Interval:
     """Wilson's score interval of a success probability.
 
     centre = (p + z^2/2n) / (1 + z^2/n), half width = z/(1 + z^2/n) * sqrt(p(1-p)/n + z^2/4n^2), with
     p = successes/n and z the normal quantile of (1 + confidence)/2. Unlike p +- z * standard error it stays
     in [0, 1] and does not shrink to a point at 0 or n successes.
 
+    Of the mean of other scores in [0, 1] it is a cautious interval: it holds every mean m that the scores do not speak
+    against if their variance is m(1-m), the largest that such scores can have (R. Bhatia and C. Davis, "A better bound
+    on the variance", American Mathematical Monthly 107, 2000).
+
     Args:
-        successes: in [0, n].
+        successes: in [0, n]; a sum of n scores in [0, 1].
         n: trials, at least 1.
         confidence: in (0, 1).
 

@@ -107,8 +107,8 @@ class BenchmarkFigures:
         outcomes: how the episodes ended; they add up to items times samples.
         left_out: failed and missing episodes that are in no mean; 0 unless that was asked for.
         headline: mean over items, in [0, 1].
-        interval: 95%; Wilson's for one sample that is right or wrong, bootstrap over items otherwise; None with fewer
-            than two items of a figure that is neither.
+        interval: 95%; Wilson's for one sample that is right or wrong and where all items have one score, bootstrap over
+            items otherwise.
         graded: mean of the benchmark's grader.
         exact: mean of exact match.
         f1: mean of F1 of words.
@@ -127,7 +127,7 @@ class BenchmarkFigures:
     outcomes: tuple[Count, ...]
     left_out: int
     headline: float
-    interval: Interval | None
+    interval: Interval
     graded: float
     exact: float
     f1: float
@@ -235,14 +235,14 @@ def _item_mean(by_item: Mapping[str, Sequence[Score]], value: Callable[[Score], 
     return _mean(_mean(map(value, group)) for group in by_item.values())
 
 
-def _interval(means: Sequence[float], samples: int, *, binary: bool) -> Interval | None:
-    alike = binary and len(set(means)) == 1 and means[0] in (0.0, 1.0)
-    if means and (samples == 1 and binary or alike):
-        # Headlines other than F1 are 0 or 1 for one sample. Where all samples of all items agree, a bootstrap knows no
-        # spread, and Wilson's interval over items still does.
-        return wilson_interval(round(sum(means)), len(means))
+def _interval(means: Sequence[float], samples: int, *, binary: bool) -> Interval:
+    if samples == 1 and binary or len(set(means)) == 1:
+        # Headlines other than F1 are 0 or 1 for one sample. Where all items have one score, a bootstrap knows no
+        # spread, and Wilson's interval still does: it reckons with the largest variance that scores in [0, 1] can have
+        # (Bhatia and Davis, 2000; see `wilson_interval`).
+        return wilson_interval(math.fsum(means), len(means))
     # Sorted, so that the same items in another order give the same resamples.
-    return bootstrap_interval(sorted(means), BOOTSTRAP_SEED) if len(means) > 1 else None
+    return bootstrap_interval(sorted(means), BOOTSTRAP_SEED)
 
 
 def _pass_at(by_item: Mapping[str, Sequence[Score]], samples: int, measure: Ruler) -> tuple[PassAt, ...]:

@@ -163,9 +163,7 @@ def headline_cells(report: Report) -> list[tuple[str, ...]]:
     rows = []
     for figures in report.figures:
         counts = {count.name: count.number for count in figures.outcomes}
-        interval = (
-            "" if figures.interval is None else f"{_percent(figures.interval[0])} to {_percent(figures.interval[1])}"
-        )
+        interval = f"{_percent(figures.interval.low)} to {_percent(figures.interval.high)}"
         cells = (
             benchmark_of(figures.benchmark).title,
             figures.metric,

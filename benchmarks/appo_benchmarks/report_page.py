@@ -54,8 +54,7 @@ def _rows(report: Report) -> list[ForestRow]:
     for figures in report.figures:
         benchmark = benchmark_of(figures.benchmark)
         published = tuple([Reference(one.system, one.value / 100) for one in benchmark.published])
-        interval = None if figures.interval is None else (figures.interval[0], figures.interval[1])
-        rows.append(ForestRow(benchmark.title, figures.headline, interval, published))
+        rows.append(ForestRow(benchmark.title, figures.headline, figures.interval, published))
     return rows
 
 

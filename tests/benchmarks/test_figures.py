@@ -65,3 +65,17 @@ def test_all_outcomes_add_up_to_items_times_samples() -> None:
     records = [played(0, 0, "-5"), played(0, 1, None), played(1, 0, None, "refused")]
     outcomes = dict(figures(records, samples=3).outcomes)
     assert outcomes == {"answered": 1, "no answer": 1, "truncated": 0, "failed": 1, "missing": 3}
+
+
+@pytest.mark.parametrize(
+    ("answer", "value", "low", "high"),
+    # By hand, z = 1.96 and n = 20: at 0 and 1 the far end is z^2 / (n + z^2) away.
+    [("London", 0.0, 0.0, 0.1611), ("Paris", 1.0, 0.8389, 1.0), ("Paris Texas", 2 / 3, 0.4487, 0.8309)],
+)
+def test_items_that_all_have_one_score_are_no_certainty(answer: str, value: float, low: float, high: float) -> None:
+    hotpotqa = benchmark_of("hotpotqa")
+    items = [Item(f"hotpotqa/{n}", "?", ("Paris",)) for n in range(20)]
+    records = [EpisodeRecord(item.id, 0, (), answer, True, False, "", 1.0) for item in items]
+    scores = score_episodes(hotpotqa, items, 1, records, {}, None)
+    found = figures_of(hotpotqa, items, 1, records, scores, None)
+    assert found.headline == pytest.approx(value) and found.interval == pytest.approx((low, high), abs=1e-4)
