@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -176,7 +177,7 @@ def _judge_and_report(options: argparse.Namespace, path: Path) -> int:
     from appo_benchmarks.endpoint import Endpoint
     from appo_benchmarks.report import Prices, as_json, as_markdown
     from appo_benchmarks.results import ResultFolder
-    from appo_benchmarks.session import judge_run, write_report
+    from appo_benchmarks.session import judge_run, unused_verdicts, write_report
 
     if options.rejudge and not options.judge:
         raise ConfigError("--rejudge needs --judge, the address of the endpoint")
@@ -186,9 +187,17 @@ def _judge_and_report(options: argparse.Namespace, path: Path) -> int:
         endpoint = Endpoint(options.judge, options.judge_model or None, key)
         judge_run(folder, endpoint, rejudge=options.rejudge)
         judge = endpoint.model
+    elif not judge and (told := unused_verdicts(folder)):
+        print(told, file=sys.stderr)
     report = write_report(folder, judge, options.drop_failed, options.prices and Prices(*options.prices))
-    print(as_json(report) if options.json else as_markdown(report), end="")
+    _print(as_json(report) if options.json else as_markdown(report), end="")
     return 0
+
+
+def _print(text: str, end: str = "\n") -> None:
+    # Texts of data sets and models may hold half a character, which no terminal can be sent.
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), end=end)
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
@@ -219,7 +228,7 @@ def _verify(options: argparse.Namespace) -> int:
 
     differences = verify(ResultFolder(options.results))
     for difference in differences:
-        print(difference)
+        _print(difference)
     print(f"{len(differences)} differences" if differences else "every number follows from the outputs")
     return 1 if differences else 0
 
@@ -252,7 +261,7 @@ def _overlap(options: argparse.Namespace) -> int:
                 ) from error
     found = index.overlaps(tasks)
     for overlap in found:
-        print(describe([overlap]))
+        _print(describe([overlap]))
     print(f"{len(found)} of {len(tasks)} tasks are too near to an evaluation item")
     return 1 if found else 0
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from appo_benchmarks.benchmark import Benchmark, Item
 from appo_benchmarks.endpoint import Endpoint, RequestRefused
 from appo_benchmarks.errors import BenchmarkError
-from appo_benchmarks.judge import judge_all
+from appo_benchmarks.judge import all_verdicts, judge_all
 from appo_benchmarks.loaders import LoadedItems, ids_checksum, load_items
 from appo_benchmarks.local_policy import served
 from appo_benchmarks.methods import method_of
@@ -172,6 +172,20 @@ def judge_run(folder: ResultFolder, judge: Endpoint, *, rejudge: bool = False) -
         if failures:
             told = f"{source.benchmark}: the judge failed {len(failures)} requests, such as: {failures[0]}"
             print(f"{told}; the same command makes them again", file=sys.stderr)
+
+
+def unused_verdicts(folder: ResultFolder) -> str:
+    """A sentence on the verdicts that a report without a judge leaves aside; empty where there are none.
+
+    Raises:
+        BenchmarkError: a file is damaged.
+    """
+    names = [source.benchmark for source in folder.info().sources if benchmark_of(source.benchmark).metric == "judge"]
+    models = {name: {verdict.model for verdict in all_verdicts(folder.verdicts(name))} for name in names}
+    judged = ", ".join(name for name in names if models[name])
+    judges = ", ".join(sorted(set().union(*models.values())))
+    told = f"the headline of {judged} is the grader's now; the verdicts of {judges} count with --judge or --judge-model"
+    return told if judged else ""
 
 
 def write_report(

@@ -49,6 +49,33 @@ def test_an_answer_that_the_judge_failed_is_not_judged_until_it_is(
         assert (figures["not_judged"], figures["strict"], len(judge.asked)) == (0, 1.0, 5)
 
 
+def test_a_headline_that_turns_from_the_judge_to_the_grader_is_told(
+    out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(lambda body: "Verdict: correct") as judge:
+        main(["bench", "report", str(out), "--judge", judge.url])
+    main(["bench", "report", str(out), "--judge-model", "scripted"])
+    assert capsys.readouterr().err.count("headline") == 0
+    main(["bench", "report", str(out)])
+    said = "the headline of gaia is the grader's now; the verdicts of scripted count with --judge or --judge-model\n"
+    assert capsys.readouterr().err == said
+
+
+def test_half_a_character_in_a_level_is_shown_as_its_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "gaia").mkdir()
+    row = {"task_id": "\ud800", "Question": "question 2", "answer": "2", "Level": "\ud800"}
+    (tmp_path / "gaia" / "test.jsonl").write_text(json.dumps(row) + "\n")
+    assert play(tmp_path) == 0
+    assert "level \\ud800: 100.0%" in capsys.readouterr().out
+    assert main(["bench", "report", str(tmp_path / "out"), "--json"]) == 0
+    (group,) = json.loads(capsys.readouterr().out)["figures"][0]["groups"]
+    assert group[1] == "\ud800"
+    outputs = tmp_path / "out" / "gaia" / "outputs.jsonl"
+    outputs.write_text(outputs.read_text().replace('"answer":"2"', '"answer":"3"'))
+    assert main(["bench", "verify", str(tmp_path / "out")]) == 1
+    assert "gaia/\\ud800#0: the answer is '3'" in capsys.readouterr().out
+
+
 def test_a_page_of_the_folder_leaves_the_report_sound(out: Path) -> None:
     assert main(["view", str(out)]) == 0
     assert main(["bench", "verify", str(out)]) == 0
