@@ -11,6 +11,7 @@ import string
 from appo_benchmarks.metrics import FORMULA_SIGNS, ballot, with_signs_spelled
 from appo_envs.grading import exact_match
 from appo_envs.grading.mathematics import plain_number
+from appo_envs.grading.text import normalise
 
 _DELETE_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _UNITS = str.maketrans("", "", "$%,")
@@ -37,11 +38,11 @@ def gaia_match(answer: str, gold: str) -> float:
 def short_match(answer: str, gold: str) -> float:
     """1 if the answer is the gold answer in other words of the same kind, else 0.
 
-    A gold number or formula is compared as votes are (see `metrics.ballot`), other texts by exact match with the signs
-    of their numbers kept. Differs from exact match by SQuAD, which drops signs, points and comparison marks: there 5 is
-    as good as -5, and x<5 as x>5.
+    A gold number, formula or article, such as the choice A, is compared as votes are (see `metrics.ballot`), another
+    text by exact match with the signs of its numbers kept. Differs from exact match by SQuAD, which drops articles,
+    signs, points and comparison marks: there 5 is as good as -5, and x<5 as x>5.
     """
-    if plain_number(gold.strip("$ ")) is not None or FORMULA_SIGNS & set(gold):
+    if plain_number(gold.strip("$ ")) is not None or FORMULA_SIGNS & set(gold) or not normalise(gold):
         return float(ballot(answer, mathematics=False) == ballot(gold, mathematics=False))
     return exact_match(with_signs_spelled(answer), with_signs_spelled(gold))
 

@@ -60,6 +60,7 @@ def test_answers_of_gaia_are_graded_as_its_leaderboard_does(answer: str, gold: s
         ("A", "A", 1),
         ("(A)", "A", 1),
         ("(B)", "A", 0),
+        ("the", "A", 0),
     ],
 )
 def test_short_answers_keep_the_signs_of_numbers_and_formulas(answer: str, gold: str, score: int) -> None:
