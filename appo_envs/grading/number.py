@@ -36,6 +36,7 @@ _SHAPE = re.compile(
 _ASSIGNMENT = re.compile(r"\A[A-Za-z][A-Za-z0-9_]{0,20}\s*=\s*")
 _WRAPPED = re.compile(r"\\boxed\s*\{(.*)\}|\\\((.*)\\\)|\$(.*)\$", re.DOTALL)
 _UPRIGHT = re.compile(r"\\(?:text|textrm|mathrm|mbox)\s*\{([^{}]*)\}")
+_SIGNED_FRACTION = re.compile(r"\A(\\[dt]?frac\s*\{\s*)([+-])")
 _GROUPING = re.compile(r"(?<=[0-9])(?:\{,\}|\\,|[\u00a0\u2009\u202f])(?=[0-9]{3}(?![0-9]))")
 
 
@@ -147,7 +148,7 @@ def _tidied(text: str) -> str:
     if wrapped:
         text = wrapped[wrapped.lastindex or 0]
     text = _UPRIGHT.sub(r" \1 ", text.replace("\N{MINUS SIGN}", "-"))
-    return _GROUPING.sub(",", text).strip()
+    return _SIGNED_FRACTION.sub(r"\2\1", _GROUPING.sub(",", text).strip())
 
 
 def _without_unit(text: str, units: tuple[str, ...]) -> tuple[str, str]:
