@@ -1,8 +1,7 @@
 r"""Mathematical equality of answers.
 
-Plain numbers are compared exactly, in a microsecond. Everything else goes to math_verify in processes of its
-own, because a short answer such as 9^{9^{9}} can keep it busy for ever, and only killing a process is sure to
-stop it.
+Plain numbers are compared exactly, in microseconds. Everything else goes to math_verify in processes of its own,
+because a short answer such as 9^{9^{9}} can keep it busy for ever, and only killing a process is sure to stop it.
 
 Owns the comparison of plain numbers and which questions go to the processes; the processes are in `math_pool.py`.
 Where a question asks for a number, the graders of `number.py` accept no sum that is left to do.
@@ -17,6 +16,7 @@ from fractions import Fraction
 
 from appo_envs.grading.cost import is_too_costly
 from appo_envs.grading.math_pool import MathPool
+from appo_envs.grading.number import Number, read_number, read_quantity
 
 MAX_CHARS = 1_000
 """Longer answers are equal to nothing but themselves."""
@@ -34,28 +34,33 @@ _FRACTION = re.compile(rf"([+-]?)\\[dt]?frac\s*\{{\s*({_INTEGER})\s*\}}\s*\{{\s*
 def math_equal(answer: str, gold: str) -> float:
     """1 if the two are mathematically equal, else 0.
 
-    Two plain numbers (integers, decimals, fractions; thousands may be grouped by commas) must be exactly
-    equal, so 0.333 is not 1/3. For the rest math_verify decides, with LaTeX, sets, intervals and units, and works
-    out expressions such as 12 + 5; an answer on which it fails, that takes more than `CPU_SECONDS`, or that
-    is known from its look to take longer (see `cost.py`) scores 0.
+    Two plain numbers (see `plain_number`) must be exactly equal, so 0.333 is not 1/3. To a plain gold number the
+    answer may add a unit, whatever it is called (see `read_quantity`), because the question has said what to count.
+    For the rest math_verify decides, with LaTeX, sets, intervals and units, and works out expressions such as
+    12 + 5; an answer on which it fails, that takes more than `CPU_SECONDS`, or that is known from its look to
+    take longer (see `cost.py`) scores 0.
 
     Raises:
         EnvError: math_verify cannot be started at all, which is the installation's fault and not the
             answer's.
     """
-    answer, gold = answer.strip().strip("$").strip(), gold.strip().strip("$").strip()
+    answer, gold = _bare(answer), _bare(gold)
     if answer == gold:
         return 1.0
     if len(answer) > MAX_CHARS or not answer:
         return 0.0
-    answer_number, gold_number = plain_number(answer), plain_number(gold)
-    if answer_number is not None and gold_number is not None:
+    gold_number = plain_number(gold)
+    answer_number = None if gold_number is None else _number_with_unit(answer)
+    if answer_number is not None:
         return float(answer_number == gold_number)
     return float(not is_too_costly(answer) and _pool.equal(answer, gold))
 
 
 def plain_number(text: str) -> Fraction | None:
-    r"""The value of an integer, a decimal, a fraction a/b or a \frac{a}{b}; None for anything else."""
+    r"""The value of a fraction a/b or \frac{a}{b}, or of what `read_number` reads; None for anything else.
+
+    None too for percent and for x = 17, which are equal to other things than the bare number.
+    """
     text = text.strip()
     latex = _FRACTION.fullmatch(text)
     plain = None if latex else _NUMBER.fullmatch(text)
@@ -64,9 +69,22 @@ def plain_number(text: str) -> Fraction | None:
     elif plain:
         numerator, denominator = plain[1], plain[2] or "1"
     else:
-        return None
+        return _value(None if "=" in text else read_number(text))
     divisor = int(denominator.replace(",", ""))
     return Fraction(numerator.replace(",", "")) / divisor if divisor else None
+
+
+def _number_with_unit(text: str) -> Fraction | None:
+    number = plain_number(text)
+    return _value(read_quantity(text)) if number is None else number
+
+
+def _value(number: Number | None) -> Fraction | None:
+    return None if number is None or number.percent else number.value
+
+
+def _bare(text: str) -> str:
+    return text.strip().strip("$").strip().replace("°", r"^{\circ}")
 
 
 def _new_pool() -> MathPool:

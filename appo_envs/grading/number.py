@@ -1,8 +1,8 @@
 r"""Scores of answers that are numbers.
 
 Owns reading a number as people write it: digits with grouped thousands, decimals, powers of ten, fractions, percent,
-scale words. A calculation is not a number: 12 + 5, 34/2 and 2^4 are work left to do and score 0 here, while
-`math_equal`, which is for expressions, does that work itself.
+scale words; and the same with a unit of whatever name. A calculation is not a number: 12 + 5, 34/2 and 2^4 are work
+left to do and score 0 here, while `math_equal`, which is for expressions, does that work itself.
 """
 
 from __future__ import annotations
@@ -38,6 +38,21 @@ _WRAPPED = re.compile(r"\\boxed\s*\{(.*)\}|\\\((.*)\\\)|\$(.*)\$", re.DOTALL)
 _UPRIGHT = re.compile(r"\\(?:text|textrm|mathrm|mbox)\s*\{([^{}]*)\}")
 _SIGNED_FRACTION = re.compile(r"\A(\\[dt]?frac\s*\{\s*)([+-])")
 _GROUPING = re.compile(r"(?<=[0-9])(?:\{,\}|\\,|[\u00a0\u2009\u202f])(?=[0-9]{3}(?![0-9]))")
+
+_BOLD = re.compile(r"\A(\*{1,3})([^*]+)\1(?=\s|\Z)")
+_CURRENCY = "[$\u00a2-\u00a5\u20a0-\u20cf]"
+_PRICE = re.compile(rf"\A([+-]?)\s*{_CURRENCY}|\s*\\?{_CURRENCY}\Z")
+# A first word of one letter is more likely a variable: 18 x is no 18.
+_UNIT = re.compile(
+    r"(?:(?:\s+|\s*/\s*)(?!(?:thousand|million|billion|trillion|percent|per\s+cent)\b)[^\W\d_]{2,}"
+    r"(?:[\s/-]+[^\W\d_]+){0,5}|\s*(?:\^\s*\{?\s*\\circ\s*\}?|°)\s*[CF]?)\Z",
+    re.IGNORECASE,
+)
+# With these the number is another one, or not the only one.
+_NO_UNITS = frozenset(
+    "and or to plus minus than out over half hundred squared cubed factorial base mod choose "
+    "pi sqrt sin cos tan ln log exp".split()
+)
 
 
 class Number(NamedTuple):
@@ -140,6 +155,27 @@ def read_number(text: str, units: tuple[str, ...] = ()) -> Number | None:
     if shape["percent"]:
         value /= 100
     return Number(-value if shape["sign"] == "-" else value, shape["percent"] is not None, unit)
+
+
+def read_quantity(text: str) -> Number | None:
+    """The number of a text that is one number and its unit, or None.
+
+    The unit is a currency sign, degrees, or up to six words after the number, whatever they mean: €18, 18 dollars,
+    18/hour, 5 years old. The text may be bold in Markdown. Not read: words before the number ("not 18"), and words
+    after it that make it another number or one of several ("18 hundred", "18 or nineteen").
+
+    Args:
+        text: any text, also a number without a unit.
+    """
+    if len(text) > MAX_CHARS:
+        return None
+    text = _tidied(_BOLD.sub(r"\2", _tidied(text)))
+    found = _UNIT.search(text)
+    unit = found[0] if found else ""
+    if not _NO_UNITS.isdisjoint(re.split(r"[\s/-]+", unit.lower())):
+        return None
+    number = read_number(_PRICE.sub(r"\1", text.removesuffix(unit), count=1))
+    return number and number._replace(unit=unit.strip(" /"))
 
 
 def _tidied(text: str) -> str:

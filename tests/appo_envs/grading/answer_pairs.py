@@ -1,12 +1,10 @@
 r"""Pairs of answers and what each grader says of them: a table to read.
 
-Each row is the answer, the gold answer, the score, and why. `PAIRS` holds them by grader; `UNLIKE_MATH_VERIFY` holds
-rows for `number_equal` on which `math_equal`, that is math_verify, says the opposite.
+`PAIRS` holds them by grader, those of mathematics from `math_pairs.py`; `UNLIKE_MATH_VERIFY` holds rows for
+`number_equal` on which `math_equal`, that is math_verify, says the opposite.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 from appo_envs.grading import (
     DateMatch,
@@ -22,14 +20,8 @@ from appo_envs.grading import (
     number_equal,
     yes_no,
 )
-
-
-class Pair(NamedTuple):
-    answer: str
-    gold: str
-    score: float
-    why: str
-
+from tests.appo_envs.grading.math_pairs import MATHEMATICS, QUANTITIES
+from tests.appo_envs.grading.pair import Pair
 
 WORDS = [
     Pair("Lo Mir", "lo mir", 1, "case does not count"),
@@ -58,24 +50,6 @@ OVERLAP = [
     Pair("Lo Lo Lo Lo", "Lo Mir", 1 / 3, "a word counts as often as the gold answer has it"),
     Pair("yes, in 1920", "yes", 0, "yes and no are all or nothing"),
     Pair("Paris", "Lo Mir", 0, "no word in common"),
-]
-MATHEMATICS = [
-    Pair("17", "17.0", 1, "plain numbers are compared exactly"),
-    Pair("1/3", "0.333", 0, "exactly"),
-    Pair("1,000", "1000", 1, "grouped thousands"),
-    Pair("\\frac{2}{4}", "0.5", 1, "fractions"),
-    Pair("12 + 5", "17", 1, "expressions are worked out: number_equal does not do it"),
-    Pair("x+1", "1+x", 1, "symbols"),
-    Pair("x+1", "x+2", 0, "symbols that differ"),
-    Pair("\\sqrt{8}", "2\\sqrt{2}", 1, "roots"),
-    Pair("(x+1)^2", "x^2+2x+1", 1, "expanded"),
-    Pair("\\{2,1\\}", "\\{1,2\\}", 1, "sets have no order"),
-    Pair("(2,1)", "(1,2)", 0, "points do"),
-    Pair("9^{9^{9^9}}", "3", 0, "nobody waits for this one"),
-    Pair("\\boxed{9^{9^{9^9}}}", "3", 0, "nor in a box"),
-    Pair("((((((((((((((((((((3))))))))))))))))))))", "3", 0, "nor for brackets in brackets in brackets"),
-    Pair("1/0", "0", 0, "no number"),
-    Pair("\\frac{1", "1", 0, "broken LaTeX"),
 ]
 NUMBERS = [
     Pair("17", "17", 1, "the same digits"),
@@ -316,7 +290,7 @@ PAIRS: dict[str, tuple[Grader, list[Pair]]] = {
     "exact_match": (exact_match, WORDS),
     "cover_match": (cover_match, COVERING),
     "f1": (f1, OVERLAP),
-    "math_equal": (math_equal, MATHEMATICS),
+    "math_equal": (math_equal, MATHEMATICS + QUANTITIES),
     "number_equal": (number_equal, NUMBERS),
     "within one percent": (NumberEqual(relative=0.01), NEAR),
     "within a tenth": (NumberEqual(absolute=0.1), NEAR_ZERO),
@@ -345,5 +319,4 @@ UNLIKE_MATH_VERIFY = [
     Pair("17 apples", "17", 0, "a unit that nobody asked for"),
     Pair("50", "50%", 0, "a hundred times as much"),
     Pair("12 + 5 = 17", "17", 0, "a calculation with its result"),
-    Pair("1.5 million", "1500000", 1, "scale words"),
 ]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from appo_envs.grading import DateMatch, ListMatch, NumberEqual, math_equal, number_equal
 from appo_envs.grading.dates import PartialDate, read_date
 from appo_envs.grading.lists import MAX_ITEMS, split_items
-from appo_envs.grading.number import Number, read_number
+from appo_envs.grading.number import Number, read_number, read_quantity
 
 INTEGERS = st.integers(-(10**15), 10**15)
 
@@ -20,6 +20,30 @@ def test_a_number_says_how_it_was_written() -> None:
     assert read_number("5 km", ("km",)) == Number(Fraction(5), False, "km")
     assert read_number("12.5%") == Number(Fraction(1, 8), True, "")
     assert read_number("five") is None
+
+
+def test_a_quantity_says_what_its_unit_is() -> None:
+    assert read_quantity("5 years old") == Number(Fraction(5), False, "years old")
+    assert read_quantity("18/hour") == Number(Fraction(18), False, "hour")
+    assert read_quantity("50% fat") == Number(Fraction(1, 2), True, "fat")
+    assert read_quantity("17") == read_number("17")
+
+
+UNITS = st.lists(st.sampled_from(["eggs", "USD", "km", "years", "old", "a", "per", "day", "litres"]), min_size=1)
+
+
+@given(INTEGERS, UNITS)
+def test_a_unit_of_up_to_six_words_changes_no_number(value: int, words: list[str]) -> None:
+    unit = " ".join(words)
+    few = len(words) <= 6 and words[0] != "a"
+    for written in (f"{value} {unit}", f"**{value:,} {unit}**", f"{value}/{unit}.", f"{value} \\text{{{unit}}}"):
+        assert read_quantity(written) == (Number(Fraction(value), False, unit) if few else None), written
+
+
+@given(st.integers(0, 999), UNITS, st.integers(0, 999), UNITS, st.sampled_from([" or ", " and ", ", ", " = ", " + "]))
+def test_two_quantities_are_none(one: int, its: list[str], other: int, others: list[str], between: str) -> None:
+    assert read_quantity(f"{one} {' '.join(its)}{between}{other} {' '.join(others)}") is None
+    assert read_quantity(f"{one}{between}{other} {' '.join(others)}") is None
 
 
 @given(INTEGERS)
