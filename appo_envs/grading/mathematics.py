@@ -30,6 +30,11 @@ _INTEGER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,60})"
 _NUMBER = re.compile(rf"([+-]?(?:{_INTEGER}(?:\.[0-9]{{0,60}})?|\.[0-9]{{1,60}}))(?:\s*/\s*({_INTEGER}))?")
 _FRACTION = re.compile(rf"([+-]?)\\[dt]?frac\s*\{{\s*({_INTEGER})\s*\}}\s*\{{\s*({_INTEGER})\s*\}}")
 
+_TERMS = r"(?:[-+*/^(){}0-9\s]|\\(?:times|cdot|div|[dt]?frac))+"
+# Not of decimals, which may be rounded, nor of words, which may be units: 120 minutes = 2 hours.
+_CLAIM = re.compile(rf"({_TERMS})=(?:{_TERMS}=)*({_TERMS})")
+_BASE = re.compile(r"[0-9]\)?_\{?\s*([0-9]+)")
+
 
 def math_equal(answer: str, gold: str) -> float:
     """1 if the two are mathematically equal, else 0.
@@ -38,7 +43,8 @@ def math_equal(answer: str, gold: str) -> float:
     answer may add a unit, whatever it is called (see `read_quantity`), because the question has said what to count.
     For the rest math_verify decides, with LaTeX, sets, intervals and units, and works out expressions such as
     12 + 5; an answer on which it fails, that takes more than `CPU_SECONDS`, or that is known from its look to
-    take longer (see `cost.py`) scores 0.
+    take longer (see `cost.py`) scores 0. It looks at the right side of an equation alone and ignores the bases
+    of numerals; here 42 = 7 is not 7, and a base that an answer names must be that of the gold answer, or ten.
 
     Raises:
         EnvError: math_verify cannot be started at all, which is the installation's fault and not the
@@ -53,6 +59,11 @@ def math_equal(answer: str, gold: str) -> float:
     answer_number = None if gold_number is None else _number_with_unit(answer)
     if answer_number is not None:
         return float(answer_number == gold_number)
+    claim = None if "=" in gold else _CLAIM.fullmatch(answer)
+    if claim:
+        return min(math_equal(claim[1], gold), math_equal(claim[2], gold))
+    if not set(_BASE.findall(answer)) <= {"10", *_BASE.findall(gold)}:
+        return 0.0
     return float(not is_too_costly(answer) and _pool.equal(answer, gold))
 
 

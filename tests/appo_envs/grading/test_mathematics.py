@@ -54,6 +54,8 @@ def test_plain_numbers_are_read_exactly(text: str, value: Fraction | None) -> No
         ("18", "17", 0),
         ("**18 dollars**", "18", 1),
         ("18 dollars", "17", 0),
+        ("42 = 7", "7", 0),
+        ("10_2", "10", 0),
         ("", "17", 0),
         ("x" * 2_000, "17", 0),
     ],
