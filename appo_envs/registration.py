@@ -66,8 +66,8 @@ def register_tool_env(
         env_id: such as "my/Weather-v0".
         tasks: a task source; or a list of tasks for each split; or a list, which is the split "train"; or the path of
             a .jsonl file; or a data set of the hub, as "hub:OWNER/NAME".
-        tools: see `declared_env`. A function is called for every environment, which is for tools that cannot be in two
-            environments at once.
+        tools: see `declared_env`. A function is called for every environment, forks and members of vectors included,
+            which is for tools that cannot be in two environments at once.
         grade: (answer, gold answer) -> a number in [0, 1], or whether it is right.
         dialect: how the model calls the tools, or its registered name; None for tags with the tools' names.
         reward: see `ToolEnv`.

@@ -5,9 +5,11 @@ Owns what may be given for each part; what becomes of them is in `ToolEnv`.
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from appo_envs.dialects.base import Dialect
 from appo_envs.env import ToolEnv
@@ -17,7 +19,12 @@ from appo_envs.tools.base import ToolMaker
 from appo_envs.tools.function import FunctionToolMaker
 
 Tools = Sequence[ToolMaker] | Callable[[], Sequence[ToolMaker]]
-"""Tools of an environment, or a function that gives those of one more environment each time it is called."""
+"""Tools of an environment, or a function that gives those of one more environment each time it is called.
+
+Forks and members of a vector are environments too, so the function is called for each of them; a vector calls it in its
+threads. The tools' names and their `state=` must be the same each time, or a fork cannot go on from the original. What
+environments may share, such as an index, is made outside of the function.
+"""
 
 Grade = Callable[[str, str], float]
 """(the model's answer, the gold answer) -> a number in [0, 1], or whether it is right."""
@@ -36,12 +43,13 @@ def declared_env(
     max_observation_chars: int = 10_000,
     action_format: str = "text",
     render_mode: str | None = None,
-) -> ToolEnv:
+) -> DeclaredEnv:
     """The environment of these parts.
 
     Args:
         tasks: where tasks come from; see `Tasks`.
-        tools: functions declared with `@appo_envs.tool`, classes of tools, or other makers; at least one.
+        tools: functions declared with `@appo_envs.tool`, classes of tools, or other makers; at least one. Or a function
+            that gives them, see `Tools`.
         grade: scores an answer.
         dialect: how the model calls the tools, or its registered name; None for tags with the tools' names.
         reward: see `ToolEnv`.
@@ -57,14 +65,10 @@ def declared_env(
         ValueError: there are no tools or no tasks, a name is no lower-case identifier, or a setting is out of range.
     """
     check_declared(tools, grade)
-    makers = tuple(tools() if callable(tools) else tools)
-    if not makers:
-        raise ValueError("an environment needs at least one tool, got none")
-    for maker in makers:
-        _check_maker(maker)
-    return ToolEnv(
+    tools = tools if callable(tools) else tuple(tools)
+    env = DeclaredEnv(
         task_source(tasks),
-        makers,
+        _makers(tools),
         "tags" if dialect is None else dialect,
         CheckedGrade(grade),
         reward,
@@ -75,6 +79,32 @@ def declared_env(
         action_format=action_format,
         render_mode=render_mode,
     )
+    env.declared_tools = tools
+    return env
+
+
+class DeclaredEnv(ToolEnv):
+    """What `declared_env` makes: its siblings get their tools as it got its own.
+
+    Attributes:
+        declared_tools: as they were given.
+    """
+
+    declared_tools: Tools
+
+    def sibling(self) -> DeclaredEnv:
+        """See `ToolEnv.sibling`; a function of tools is called again.
+
+        Raises:
+            TypeError: see `declared_env`.
+            ValueError: see `declared_env`.
+        """
+        # Not set on this object, since members of a vector ask it for siblings at the same time.
+        like = copy.copy(self)
+        like._makers = _makers(self.declared_tools)
+        env = cast(DeclaredEnv, ToolEnv.sibling(like))
+        env.declared_tools = self.declared_tools
+        return env
 
 
 def check_declared(tools: object, grade: object) -> None:
@@ -110,6 +140,15 @@ class CheckedGrade:
         if score is None or not 0 <= score <= 1:
             raise ValueError(f"the grade must be a number in [0, 1] or a bool, got {score!r} for answer {answer!r:.80}")
         return float(score)
+
+
+def _makers(tools: Tools) -> tuple[ToolMaker, ...]:
+    makers = tuple(tools() if callable(tools) else tools)
+    if not makers:
+        raise ValueError("an environment needs at least one tool, got none")
+    for maker in makers:
+        _check_maker(maker)
+    return makers
 
 
 def _check_maker(maker: object) -> None:

@@ -22,6 +22,13 @@ def weather(city: str) -> str:
     return "rain" if city == "Oslo" else "sun"
 
 
+@appo_envs.tool(state=lambda task: [])
+def note(notes: list[str], text: str) -> str:
+    """Keeps a note."""
+    notes.append(text)
+    return " ".join(notes)
+
+
 def plain(city: str) -> str:
     """Not a tool."""
     return city
@@ -93,6 +100,28 @@ def test_a_function_of_tools_is_called_for_each_environment() -> None:
     gymnasium.make(ID)
     gymnasium.make(ID)
     assert len(calls) == 2
+
+
+def test_a_function_of_tools_is_called_for_each_fork() -> None:
+    counters: list[CountTool] = []
+
+    def tools() -> list[ToolMaker]:
+        counters.append(CountTool())
+        # The same object each time: two environments with the tools of one call would count together.
+        return [lambda counter=counters[-1]: counter, note]
+
+    appo_envs.register_tool_env(ID, tasks=TASKS, tools=tools, grade=exact_match)
+    env = gymnasium.make(ID, max_turns=9)
+    env.reset(seed=0)
+    for action in ("<count> 2 </count>", "<note> milk </note>"):
+        env.step(action)
+    (fork,) = appo_envs.fork(env, 1)
+    (second,) = appo_envs.fork(fork, 1)
+    assert len(counters) == 3 and second.get_wrapper_attr("max_turns") == 9
+    assert env.step("<count> 5 </count>")[0] == "<result> 7 </result>"
+    assert second.step("<count> 1 </count>")[0] == "<result> 3 </result>"
+    assert second.step("<note> tea </note>")[0] == "<result> milk tea </result>"
+    assert fork.step("<note> salt </note>")[0] == "<result> milk salt </result>"
 
 
 def test_an_id_is_registered_once() -> None:

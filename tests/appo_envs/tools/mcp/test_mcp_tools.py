@@ -198,11 +198,19 @@ def test_other_servers_belong_to_one_environment_and_start_afresh_with_each_epis
     other.close()
 
 
-def test_a_server_with_state_cannot_be_forked() -> None:
-    env = _env()
+def test_makers_of_a_server_with_state_belong_to_one_environment() -> None:
+    env = declared_env(tasks=[TASK], tools=mcp_tools(SERVER), grade=exact_match)
+    env.reset(seed=0)
     with pytest.raises(ForkError, match=r"tool 'add' belongs to one environment.*mcp_tools\(stateless=True\)"):
         appo_envs.fork(env, 1)
+
+
+def test_a_server_with_state_is_forked_only_before_its_first_call() -> None:
+    env = _env()
     state = appo_envs.snapshot(env)
+    (other,) = appo_envs.fork(env, 1)
+    assert other.step("<note_take> of its own </note_take>")[0] == "<result> of its own </result>"
+    other.close()
     env.step("<note_take> a </note_take>")
     with pytest.raises(ForkError, match="tool 'add' belongs to one environment"):
         appo_envs.snapshot(env)
