@@ -63,6 +63,10 @@ class Crew:
         """Whether it was ever reset."""
         return self._seats[member].has_begun
 
+    def has_episode(self, member: int) -> bool:
+        """Whether its environment has an episode, under way or over; one that was lost has none."""
+        return self._seats[member].has_episode
+
     def is_over(self, member: int) -> bool:
         """Whether its episode has ended and the next one has not begun."""
         return self._seats[member].is_over
@@ -125,7 +129,7 @@ class Crew:
     def snapshot(self, member: int) -> MemberState | None:
         """Its state; None without an episode."""
         seat = self._seats[member]
-        if seat.env is None or not seat.has_begun:
+        if seat.env is None or not seat.has_episode:
             return None
         return MemberState(snapshot(seat.env), seat.observation, seat.is_over)
 
@@ -133,7 +137,8 @@ class Crew:
         """Bring it to a state."""
         restore(self.env(member), state.env)
         seat = self._seats[member]
-        seat.observation, seat.is_over, seat.lost, seat.has_begun = state.observation, state.over, None, True
+        seat.observation, seat.is_over, seat.lost = state.observation, state.over, None
+        seat.has_begun = seat.has_episode = True
 
     def close(self) -> None:
         """Close all members; one that is at work closes itself when it is done."""
@@ -161,7 +166,7 @@ class Crew:
         if beginning is None:
             self._stepped(MemberStep(end.key, *end.value) if lost is None else _lost_step(end.key, lost))
             return None
-        seat.has_begun, seat.is_over, seat.lost = True, False, lost
+        seat.has_begun, seat.has_episode, seat.is_over, seat.lost = True, lost is None, False, lost
         observation, info = end.value if lost is None else ("", {INFRASTRUCTURE_ERROR: lost})
         self._began(end.key, observation, info)
         return None
@@ -195,6 +200,7 @@ class _Seat:
         env: None until it is needed, and after it was lost.
         observation: the latest.
         has_begun: it was reset at least once.
+        has_episode: its environment was reset; one that takes the place of a lost one was not yet.
         is_over: its episode has ended.
         lost: why its episode could not begin, until the first step ends it.
         is_busy: it is at work.
@@ -205,6 +211,7 @@ class _Seat:
     env: gymnasium.Env[str, Any] | None = None
     observation: str = ""
     has_begun: bool = False
+    has_episode: bool = False
     is_over: bool = False
     lost: str | None = None
     is_busy: bool = False
@@ -243,4 +250,4 @@ def _part_with(seat: _Seat, *, close: bool) -> None:
     if close and seat.env is not None:
         # In a thread of its own, since closing what is broken may take long or fail in turn.
         threading.Thread(target=seat.env.close, name="appo-vector close", daemon=True).start()
-    seat.env = None
+    seat.env, seat.has_episode = None, False

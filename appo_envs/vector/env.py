@@ -260,8 +260,21 @@ class ToolVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | Action], np.ndarra
             self._crew.restore(other, state)
 
     def render(self) -> tuple[Any, ...] | None:
-        """What each member renders; None without a render mode."""
-        return None if self.render_mode is None else tuple([env.render() for env in self.envs])
+        """What each member renders; None without a render mode.
+
+        A member without an episode, which was never reset or lost its environment, renders nothing: an empty text in
+        mode "ansi", an empty list in a mode of lists such as "ansi_list", None in any other.
+        """
+        if self.render_mode is None:
+            return None
+        self._check_open("render")
+        crew, mode = self._crew, self.render_mode
+        return tuple(
+            [
+                crew.env(member).render() if crew.has_episode(member) else _nothing(mode)
+                for member in range(self.num_envs)
+            ]
+        )
 
     def close_extras(self, **kwargs: Any) -> None:
         """Close all members; one that is at work closes itself when it is done."""
@@ -295,6 +308,12 @@ class ToolVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | Action], np.ndarra
     def _check_open(self, caller: str) -> None:
         if self.closed:
             raise ClosedEnvironmentError(f"{caller} was used on a closed vector environment; make a new one")
+
+
+def _nothing(render_mode: str) -> str | list[Any] | None:
+    if render_mode.endswith("_list"):
+        return []
+    return "" if render_mode == "ansi" else None
 
 
 def _reset_mask(mask: Any, num_envs: int) -> np.ndarray:

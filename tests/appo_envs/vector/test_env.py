@@ -472,15 +472,6 @@ def test_members_share_no_statistics() -> None:
     vector.close()
 
 
-def test_members_are_rendered() -> None:
-    vector = ToolVectorEnv(toy_env(render_mode="ansi"), 2)
-    vector.reset(seed=0)
-    rendered = vector.render()
-    assert rendered is not None and len(rendered) == 2 and "question" in rendered[0]
-    assert ToolVectorEnv(toy_env(), 2).render() is None
-    vector.close()
-
-
 def _until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
     while not condition():
