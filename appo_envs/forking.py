@@ -2,7 +2,7 @@
 
 Owns what happens to the wrappers; the environment itself knows its own state (`ForkableEnv`). Of the wrappers
 whose state is known, only that is copied. Any other wrapper either brings hooks (`ForkableWrapper`) or has
-all its attributes deep-copied. Wrappers that own files or windows are refused.
+all its attributes deep-copied, and those that it got since removed. Wrappers that own files or windows are refused.
 """
 
 from __future__ import annotations
@@ -193,6 +193,8 @@ KNOWN_STATE: Mapping[type[gymnasium.Wrapper], tuple[str, ...]] = {
 # What a checker has seen is no state of the episode. It compares the first step with the `reset` before it, which a
 # restored environment need not have had.
 _CHECKED = {"checked_reset": True, "checked_step": True, "checked_data_reuse": True, "_previous_data": None}
+# Attributes of every wrapper: what it wraps, and gymnasium's copy of the spec, which holds all tasks given to `make`.
+_NO_STATE = frozenset({"env", "_cached_spec"})
 _REFUSED = (w.RecordVideo, w.HumanRendering)
 
 
@@ -224,13 +226,16 @@ def _layer_state(layer: gymnasium.Wrapper) -> object:
     # A wrapper may hold bound methods of itself or of what it wraps. Stand-ins keep those from being copied
     # too, and `_restore_layer` puts the new wrapper and what it wraps in their place.
     memo: dict[int, object] = {id(env): _stand_in(depth) for depth, env in enumerate(_layers(layer))}
-    return {name: _copy(layer, name, value, memo) for name, value in vars(layer).items() if name != "env"}
+    return {name: _copy(layer, name, value, memo) for name, value in vars(layer).items() if name not in _NO_STATE}
 
 
 def _restore_layer(layer: gymnasium.Wrapper, state: Any) -> None:
     if _is_forkable_wrapper(type(layer)):
         cast(ForkableWrapper, layer).restore_wrapper(state)
         return
+    if type(layer) not in KNOWN_STATE:
+        for name in vars(layer).keys() - state.keys() - _NO_STATE:
+            delattr(layer, name)
     memo: dict[int, object] = {id(_stand_in(depth)): env for depth, env in enumerate(_layers(layer))}
     for name, value in state.items():
         setattr(layer, name, _copy(layer, name, value, memo))

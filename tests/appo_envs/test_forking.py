@@ -169,6 +169,50 @@ def test_an_unknown_wrapper_is_deep_copied_and_wired_to_its_own_environment() ->
     assert (_total(fork), _total(env)) == (6, 5)
 
 
+class _Lazy(gymnasium.Wrapper):
+    """Counts steps in an attribute that it has once there is one to count."""
+
+    def reset(self, **options: Any) -> Any:
+        vars(self).pop("steps", None)
+        return self.env.reset(**options)
+
+    def step(self, action: Any) -> Any:
+        self.steps = vars(self).get("steps", 0) + 1
+        *transition, info = self.env.step(action)
+        return *transition, {**info, "steps": self.steps}
+
+
+def test_a_restore_removes_what_an_unknown_wrapper_got_since() -> None:
+    env = _Lazy(wrappers.OrderEnforcing(toy_env()))
+    _begun(env)
+    state = appo_envs.snapshot(env)
+    before = set(vars(env))
+    _count(env)
+    appo_envs.restore(env, state)
+    assert set(vars(env)) == before and env.env.unwrapped is env.unwrapped
+    assert env.step("<count> 1 </count>")[4]["steps"] == 1
+    appo_envs.check_fork(env, ["<count> 1 </count>", "<count> 2 </count>", RIGHT.format(3)])
+
+
+class _NeverCopied:
+    def __deepcopy__(self, memo: object) -> "_NeverCopied":
+        raise TypeError("it was copied")
+
+
+def test_the_spec_is_no_state_of_a_wrapper() -> None:
+    inner = toy_env()
+    env = _Lazy(_Lazy(inner))
+    inner.spec = EnvSpec("toy/Toy-v0", toy_env)
+    spec = env.spec
+    assert spec is not None
+    # What `make` was given, such as all tasks, is in its keywords.
+    spec.kwargs["tasks"] = _NeverCopied()
+    state = appo_envs.snapshot(_begun(env))
+    (fork,) = appo_envs.fork(env, 1)
+    appo_envs.restore(env, state)
+    assert env.spec is spec and fork.spec is spec
+
+
 def test_a_wrapper_that_holds_what_cannot_be_copied_is_refused_by_name() -> None:
     env = _begun(_Diary(toy_env()))
     env.log = io.BufferedReader(io.FileIO("/dev/null"))  # pyright: ignore[reportAttributeAccessIssue]
