@@ -142,10 +142,10 @@ class ToolEnv(gymnasium.Env[str, str]):
     def messages(self) -> list[dict[str, Any]]:
         """The conversation so far, as a chat API takes it; a new list each time."""
         episode = self._begun("messages")
-        messages = [Message("system", self.system_prompt), Message("user", episode.task.prompt)]
+        said: list[Message] = []
         for turn in episode.history:
-            messages += self._dialect.messages(turn.action, [call.result for call in turn.calls])
-        return [message.as_dict() for message in messages]
+            said += self._dialect.messages(turn.action, [call.result for call in turn.calls])
+        return [*self.opening(episode.task), *[message.as_dict() for message in said]]
 
     @property
     def view(self) -> EpisodeView:
@@ -156,6 +156,10 @@ class ToolEnv(gymnasium.Env[str, str]):
             for turn in episode.history
         ]
         return EpisodeView(episode.task.id, episode.task.prompt, tuple(turns), episode.ending)
+
+    def opening(self, task: Task) -> list[dict[str, Any]]:
+        """The conversation before the first turn of an episode of this task; no episode is needed to know it."""
+        return [Message("system", self.system_prompt).as_dict(), Message("user", task.prompt).as_dict()]
 
     def tasks(self, split: str) -> TaskSplit:
         """The tasks of a split.

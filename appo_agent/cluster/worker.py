@@ -11,6 +11,7 @@ import platform
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -25,7 +26,6 @@ from appo_agent.rollout.collect import Collector, EnvPool
 from appo_agent.rollout.episode import Episode
 from appo_agent.types import Rollout, Turn
 from appo_envs import restore
-from appo_envs.errors import EnvError
 from appo_envs.forking import WrappedState
 
 Method = Literal["run", "generate"]
@@ -135,27 +135,15 @@ class RolloutWorker:
             StaleWeightsError: the worker holds other weights than the call names.
         """
         self._begin(call)
-        broken: dict[str, Rollout] = {}
-        ready: list[Episode] = []
         for episode in call.episodes:
             env = self._collector.envs.acquire()
             if not isinstance(env, ReplayLog):
                 raise TypeError(f"expected an environment with a log, got {type(env).__name__}")
             if not isinstance(episode.env, PlacedEnv) or episode.env.start is None:
                 raise TypeError(f"episode {episode.key}: expected a stand-in with a start, got {episode.env}")
-            try:
-                self._enter(env, episode.env.start)
-            except EnvError as error:
-                self._collector.envs.release(env)
-                broken[episode.key] = _broken(episode, call.version, error)
-                continue
+            episode.enter(partial(self._enter, env, episode.env.start))
             episode.env = env
-            ready.append(episode)
-        finished = iter(self._collector.run(ready, self._sampler))
-        return [
-            broken[episode.key] if episode.key in broken else self._keep(next(finished), call.number)
-            for episode in call.episodes
-        ]
+        return [self._keep(rollout, call.number) for rollout in self._collector.run(call.episodes, self._sampler)]
 
     def generate(self, call: Call) -> list[Completion]:
         """Generate turns, in any order.
@@ -210,15 +198,3 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return ""
-
-
-def _broken(episode: Episode, version: int, error: EnvError) -> Rollout:
-    return Rollout(
-        id=episode.rollout_id,
-        turns=(),
-        origin=episode.origin,
-        terminated=False,
-        truncated=False,
-        policy_version=version,
-        error=f"{type(error).__name__}: {error}",
-    )

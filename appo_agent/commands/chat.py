@@ -11,6 +11,7 @@ from dataclasses import replace
 from appo_agent.errors import ConfigError
 from appo_agent.policies.base import Sampler, Tokenizer
 from appo_agent.rollout.episode import SamplingConfig
+from appo_agent.types import Rollout
 from appo_envs import ToolEnv
 
 HELP = "Ask a policy questions and watch it use its tools. An empty line draws a task; end with Ctrl-D."
@@ -87,9 +88,13 @@ def answer(
     )
     shown, finished = 0, None
     while finished is None:
-        sampler.submit([episode.request(sampling, env.stop_strings, sampler.version)])
-        (done,) = sampler.completed()
-        finished = episode.advance(done.generation, tokenizer, sampling)
+        asked = episode.request(sampling, env.stop_strings, sampler.version)
+        if isinstance(asked, Rollout):
+            finished = asked
+        else:
+            sampler.submit([asked])
+            (done,) = sampler.completed()
+            finished = episode.advance(done.generation, tokenizer, sampling)
         view = env.view
         # Nobody knows whether the answer to a question of one's own is right.
         print_human(replace(view, ending=None) if question else view, since=shown)

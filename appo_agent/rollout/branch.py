@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -65,21 +66,20 @@ def grow(
                 "collect with keep_states=True"
             )
         env = collector.envs.acquire()
-        appo_envs.restore(env, state)
         rollout_id = f"{point.parent}.{number}"
-        episodes.append(
-            Episode(
-                key=f"{placed.tree}/{rollout_id}",
-                rollout_id=rollout_id,
-                env=env,
-                prefix=_join(tree.spans_before(point)),
-                head=_join(tree.turn_head(point)),
-                origin=point,
-                seed=derive_seed(seed, placed.tree),
-                keep_states=keep_states,
-                state=state,
-            )
+        episode = Episode(
+            key=f"{placed.tree}/{rollout_id}",
+            rollout_id=rollout_id,
+            env=env,
+            prefix=_join(tree.spans_before(point)),
+            head=_join(tree.turn_head(point)),
+            origin=point,
+            seed=derive_seed(seed, placed.tree),
+            keep_states=keep_states,
+            state=state,
         )
+        episode.enter(partial(appo_envs.restore, env, state))
+        episodes.append(episode)
     finished = collector.run(episodes, sampler)
     grown = list(trees)
     for placed, rollout in zip(branches, finished, strict=True):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import gymnasium
 import numpy as np
 
-from appo_agent.policies.base import Completion, Sampler, Tokenizer
+from appo_agent.policies.base import Completion, GenerationRequest, Sampler, Tokenizer
 from appo_agent.rollout.episode import Episode, SamplingConfig
 from appo_agent.rollout.tool_env import tool_env
 from appo_agent.types import Rollout, RolloutTree, TokenSpan
@@ -87,11 +87,12 @@ class Collector:
         prompts: list[TokenSpan] = []
         for index, task in enumerate(tasks):
             for number in range(rollouts):
-                env = self._reset(task, derive_seed(seed, index, number, "env"))
+                env = self.envs.acquire()
                 if number == 0:
-                    ids = self.tokenizer.prompt(tool_env(env).messages)
+                    # Known without a reset, which may break: a tree needs its prompt even if no rollout begins.
+                    ids = self.tokenizer.prompt(tool_env(env).opening(task))
                     prompts.append(TokenSpan("prompt", np.array(ids, np.int64)))
-                episodes.append(_independent(env, prompts[index], index, number, seed, keep_states))
+                episodes.append(_independent(env, task, prompts[index], index, number, seed, keep_states))
         finished = self.run(episodes, sampler)
         return [
             RolloutTree(task, prompts[index], tuple(finished[index * rollouts : (index + 1) * rollouts]))
@@ -114,15 +115,10 @@ class Collector:
         for index, (tree, count) in enumerate(zip(trees, counts, strict=True)):
             first = 1 + max((int(rollout.id) for rollout in tree.initial), default=-1)
             for number in range(first, first + count):
-                env = self._reset(tree.task, derive_seed(seed, index, number, "env"))
-                episodes.append(_independent(env, tree.prompt, index, number, seed, keep_states))
+                env = self.envs.acquire()
+                episodes.append(_independent(env, tree.task, tree.prompt, index, number, seed, keep_states))
         finished = iter(self.run(episodes, sampler))
         return [tree.add([next(finished) for _ in range(count)]) for tree, count in zip(trees, counts, strict=True)]
-
-    def _reset(self, task: Task, seed: int) -> gymnasium.Env:
-        env = self.envs.acquire()
-        env.reset(seed=seed % 2**31, options={"task": task.id})
-        return env
 
     def run(self, episodes: Sequence[Episode], sampler: Sampler) -> list[Rollout]:
         """The turn loop: generate, step, append, until every episode is over. Rollouts come in the order given."""
@@ -131,10 +127,16 @@ class Collector:
             raise ValueError("two episodes have the same key")
         finished: dict[str, Rollout] = {}
         steps: set[Future[_Stepped]] = set()
-        self._submit(episodes, sampler)
-        while len(finished) < len(episodes):
+        stepped = [_Stepped(episode, None) for episode in episodes]
+        while True:
+            ongoing = [episode for episode, rollout in stepped if rollout is None]
+            for episode, rollout in [*stepped, *self._submit(ongoing, sampler)]:
+                if rollout is not None:
+                    finished[episode.key] = rollout
+                    self.envs.release(episode.env)
+            if len(finished) == len(episodes):
+                return [finished[episode.key] for episode in episodes]
             completions = sampler.completed()
-            stepped: list[_Stepped] = []
             if self._tools is None:
                 stepped = [self._step(by_key[done.request_id], done) for done in completions]
             else:
@@ -142,30 +144,29 @@ class Collector:
                 # With generations still queued nothing blocks on tools; otherwise wait for the first.
                 ready, steps = wait(steps, timeout=0 if completions else None, return_when=FIRST_COMPLETED)
                 stepped = [future.result() for future in ready]
-            ongoing: list[Episode] = []
-            for episode, rollout in stepped:
-                if rollout is None:
-                    ongoing.append(episode)
-                else:
-                    finished[episode.key] = rollout
-                    self.envs.release(episode.env)
-            self._submit(ongoing, sampler)
-        return [finished[episode.key] for episode in episodes]
 
     def _step(self, episode: Episode, completion: Completion) -> _Stepped:
         return _Stepped(episode, episode.advance(completion.generation, self.tokenizer, self.config))
 
-    def _submit(self, episodes: Iterable[Episode], sampler: Sampler) -> None:
-        sampler.submit(
-            [episode.request(self.config, tool_env(episode.env).stop_strings, sampler.version) for episode in episodes]
-        )
+    def _submit(self, episodes: Iterable[Episode], sampler: Sampler) -> list[_Stepped]:
+        """Ask for the next turn of each episode. Returns those that have none, with their rollouts."""
+        requests: list[GenerationRequest] = []
+        over: list[_Stepped] = []
+        for episode in episodes:
+            asked = episode.request(self.config, tool_env(episode.env).stop_strings, sampler.version)
+            if isinstance(asked, Rollout):
+                over.append(_Stepped(episode, asked))
+            else:
+                requests.append(asked)
+        sampler.submit(requests)
+        return over
 
 
 def _independent(
-    env: gymnasium.Env, prompt: TokenSpan, index: int, number: int, seed: int, keep_states: bool
+    env: gymnasium.Env, task: Task, prompt: TokenSpan, index: int, number: int, seed: int, keep_states: bool
 ) -> Episode:
     """Rollout `number` of tree `index`, from its prompt."""
-    return Episode(
+    episode = Episode(
         key=f"{index}/{number}",
         rollout_id=str(number),
         env=env,
@@ -175,6 +176,9 @@ def _independent(
         seed=derive_seed(seed, index),
         keep_states=keep_states,
     )
+    start = derive_seed(seed, index, number, "env") % 2**31
+    episode.enter(lambda: env.reset(seed=start, options={"task": task.id}))
+    return episode
 
 
 class _Stepped(NamedTuple):

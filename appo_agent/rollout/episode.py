@@ -6,6 +6,7 @@ the environment says is encoded once and appended.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -49,7 +50,7 @@ class Episode:
     Args:
         key: unique name among the episodes under way; with `seed` it decides the noise.
         rollout_id: id of the rollout in its tree.
-        env: an environment that was reset or restored; it belongs to the episode until the end.
+        env: an environment at the start of the episode, or brought there by `enter`; the episode's until its end.
         prefix: token ids of everything before the first generated token.
         head: policy tokens that already belong to the first turn's action (empty unless a branch starts inside one).
         origin: where a branch left its parent.
@@ -76,11 +77,29 @@ class Episode:
         self._turns: list[Turn] = []
         self._version = -1
         self._info: MappingProxyType[str, object] = MappingProxyType({})
+        self._error: str | None = None
 
-    def request(self, config: SamplingConfig, stop: tuple[str, ...], version: int) -> GenerationRequest:
-        """The next turn as a generation request; takes the snapshot that a branch of this turn forks from."""
-        if self._keep_states and self._state is None:
-            self._state = appo_envs.snapshot(self.env)
+    def enter(self, bring: Callable[[], object]) -> None:
+        """Bring the environment to the start. If it breaks on the way, `request` gives the rollout that this makes."""
+        try:
+            bring()
+        except EnvError as error:
+            self._error = _described(error)
+
+    def request(self, config: SamplingConfig, stop: tuple[str, ...], version: int) -> GenerationRequest | Rollout:
+        """The next turn as a generation request; takes the snapshot that a branch of this turn forks from.
+
+        Returns:
+            The request; the finished rollout where the environment broke before the turn.
+        """
+        self._version = version
+        try:
+            if self._keep_states and self._state is None and self._error is None:
+                self._state = appo_envs.snapshot(self.env)
+        except EnvError as error:
+            self._error = _described(error)
+        if self._error is not None:
+            return self._finish(False, False)
         room = config.max_rollout_tokens - len(self._token_ids)
         return GenerationRequest(
             id=self.key,
@@ -114,12 +133,13 @@ class Episode:
                 reward, truncated = float(reward) + float(last_reward), True
         except EnvError as error:
             self._turns.append(Turn(action, TokenSpan("env", np.empty(0, np.int64)), 0.0, state))
-            return self._finish(False, False, f"{type(error).__name__}: {error}")
+            self._error = _described(error)
+            return self._finish(False, False)
         self._info = MappingProxyType(info)
         self._turns.append(Turn(action, observed, float(reward), state, calls))
-        return self._finish(terminated, truncated, None) if terminated or truncated else None
+        return self._finish(terminated, truncated) if terminated or truncated else None
 
-    def _finish(self, terminated: bool, truncated: bool, error: str | None) -> Rollout:
+    def _finish(self, terminated: bool, truncated: bool) -> Rollout:
         return Rollout(
             id=self.rollout_id,
             turns=tuple(self._turns),
@@ -127,9 +147,13 @@ class Episode:
             terminated=terminated,
             truncated=truncated,
             policy_version=self._version,
-            error=error,
+            error=self._error,
             info=self._info,
         )
+
+
+def _described(error: EnvError) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def observed_ids(env: ToolEnv, observation: str, tokenizer: Tokenizer, *, after_eos: bool) -> list[int]:

@@ -66,10 +66,10 @@ class StepMetrics:
             self._sums["branching/branches"] += len(grown)
             for rollout in grown:
                 self._sums["tokens/branches"] += rollout.own_policy_tokens
-                path = _path_bytes(new, rollout)
-                self._sums["branching/duplicates"] += path in known
-                known.add(path)
                 for usable in self._usable([rollout]):
+                    path = _path_bytes(new, usable)
+                    self._sums["branching/duplicates"] += path in known
+                    known.add(path)
                     self._tool_seconds(usable)
                     self._means["branching/success"].append(float(bool(usable.info.get("is_success"))))
 

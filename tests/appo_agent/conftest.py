@@ -1,6 +1,8 @@
 """Shared pieces: the default environment, its tokenizer, and a script that solves its questions."""
 
 from collections.abc import Callable
+from itertools import count
+from typing import Any
 
 import gymnasium
 import pytest
@@ -12,7 +14,9 @@ from appo_agent.policies.tiny.tokenizer import WordTokenizer
 from appo_agent.rollout.collect import Collector, EnvPool
 from appo_agent.rollout.episode import SamplingConfig
 from appo_envs import Task, ToolEnv
+from appo_envs.errors import SandboxError
 from appo_envs.tasks.relations import RELATION_OF
+from appo_envs.toolbox import Toolbox
 
 ENV_ID = "appo/KnowledgeQA-v0"
 
@@ -41,6 +45,18 @@ def collector(tokenizer: WordTokenizer) -> Collector:
 def tasks() -> list[Task]:
     split = tool_env().tasks("train")
     return [split[index] for index in range(4)]
+
+
+def break_call(monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> None:
+    """From now on one call of this method of all toolboxes breaks, once: the one with this number, counted from 0."""
+    method, calls = getattr(Toolbox, name), count()
+
+    def breaking(*arguments: Any) -> Any:
+        if next(calls) == number:
+            raise SandboxError(f"no {name}")
+        return method(*arguments)
+
+    monkeypatch.setattr(Toolbox, name, breaking)
 
 
 def solve(tokenizer: WordTokenizer, *, mistake_in_turn: int = -1) -> Callable[[GenerationRequest], str]:

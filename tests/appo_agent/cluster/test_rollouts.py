@@ -24,7 +24,7 @@ from appo_agent.training.policy import Policy
 from appo_agent.types import BranchPoint, RolloutTree
 from appo_envs.errors import EnvError
 from tests.appo_agent.cluster.hands import LocalHands, cluster_of, little_config, little_policy, seen, weights_of
-from tests.appo_agent.conftest import make_env, tool_env
+from tests.appo_agent.conftest import break_call, make_env, tool_env
 
 CONFIG = little_config()
 
@@ -203,6 +203,14 @@ def test_a_replay_that_is_answered_otherwise_ends_only_that_rollout() -> None:
     history = History(start).after("<answer> who </answer>", "something else")
     with pytest.raises(EnvError, match="1 turns, done again on another worker, were answered otherwise"):
         log.replay(history)
+
+
+def test_a_snapshot_that_a_worker_cannot_restore_ends_only_that_branch(monkeypatch: pytest.MonkeyPatch) -> None:
+    break_call(monkeypatch, "restore", 1)
+    trees = drawn(workers(1))
+    broken = [rollout for tree in trees for rollout in tree if rollout.error is not None]
+    assert [rollout.error for rollout in broken] == ["SandboxError: no restore"]
+    assert broken[0].origin is not None and broken[0].policy_version == 3
 
 
 def test_the_driver_plays_one_episode_at_a_time() -> None:

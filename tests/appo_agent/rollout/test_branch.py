@@ -14,7 +14,7 @@ from appo_agent.rollout.episode import SamplingConfig
 from appo_agent.rollout.tool_env import tool_env
 from appo_agent.types import BranchPoint
 from appo_envs import Task
-from tests.appo_agent.conftest import make_env, solve
+from tests.appo_agent.conftest import break_call, make_env, solve
 
 
 def mistaken_tree(collector: Collector, tokenizer: WordTokenizer, task: Task, turn: int = 1) -> Any:
@@ -117,6 +117,19 @@ def test_branches_at_one_point_have_different_noise_and_the_same_seed_repeats_it
         return [request.seed for request in sampler.requests[:2]]
 
     assert len(set(seeds(1))) == 2 and seeds(1) == seeds(1) and seeds(1) != seeds(2)
+
+
+def test_a_snapshot_that_cannot_be_restored_ends_one_branch_and_says_why(
+    collector: Collector, tokenizer: WordTokenizer, tasks: list[Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = mistaken_tree(collector, tokenizer, tasks[0])
+    placed = [PlacedBranch(0, BranchPoint("0", 1, 2, 0.0))] * 3
+    break_call(monkeypatch, "restore", 1)
+    sampler = ScriptedSampler(tail_of(tokenizer, solve(tokenizer)), tokenizer)
+    [grown] = grow([tree], placed, collector, sampler, seed=1, keep_states=False)
+    broken = grown.rollout("0.1")
+    assert broken.error == "SandboxError: no restore" and broken.turns == () and broken.origin == placed[1].point
+    assert [grown.rollout(name).reward for name in ("0.0", "0.2")] == [1.0, 1.0]
 
 
 def test_a_turn_without_a_snapshot_cannot_branch(

@@ -1,6 +1,7 @@
 """The turn loop: tokens stay with their authors, tools may wait, broken environments end one rollout."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
@@ -12,9 +13,10 @@ from appo_agent.policies.scripted import ScriptedSampler
 from appo_agent.policies.tiny.tokenizer import WordTokenizer
 from appo_agent.rollout.collect import Collector, EnvPool
 from appo_agent.rollout.episode import SamplingConfig
+from appo_agent.rollout.tool_env import tool_env
 from appo_envs import Task
 from appo_envs.errors import EnvError
-from tests.appo_agent.conftest import make_env, solve
+from tests.appo_agent.conftest import break_call, make_env, solve
 
 
 def test_a_scripted_solver_collects_full_rewards(
@@ -118,6 +120,71 @@ def test_a_broken_environment_ends_one_rollout_and_says_why(
     assert [error is not None for error in errors] == [False, False, True, False, False, True]
     assert errors[2] == "EnvError: the search index vanished"
     assert all(rollout.reward == 1.0 for tree in trees for rollout in tree if rollout.error is None)
+
+
+@pytest.mark.parametrize("where", ["reset", "snapshot"])
+def test_an_environment_that_breaks_between_its_steps_ends_one_rollout_and_says_why(
+    where: str, tokenizer: WordTokenizer, solver: ScriptedSampler, tasks: list[Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector = Collector(EnvPool(make_env), tokenizer, SamplingConfig())
+    # Every turn of every rollout takes a snapshot, all first ones before the second ones.
+    break_call(monkeypatch, where, 1 if where == "reset" else 7)
+    trees = collector.collect(tasks[:2], 3, solver, seed=0, keep_states=True)
+    broken = trees[0].rollout("1")
+    assert broken.error == f"SandboxError: no {where}"
+    assert not broken.terminated and not broken.truncated
+    assert len(broken.turns) == (0 if where == "reset" else 1)
+    assert [rollout.reward for tree in trees for rollout in tree if rollout is not broken] == [1.0] * 5
+    # The environment is used again, as after a step that broke.
+    again = collector.collect(tasks[:2], 3, solver, seed=0, keep_states=True)
+    assert all(rollout.reward == 1.0 for tree in again for rollout in tree)
+
+
+def test_a_prompt_is_known_even_if_no_rollout_of_it_begins(
+    collector: Collector, solver: ScriptedSampler, tasks: list[Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [whole] = collector.collect(tasks[:1], 1, solver, seed=0, keep_states=False)
+    break_call(monkeypatch, "reset", 0)
+    [tree] = collector.collect(tasks[:1], 1, solver, seed=0, keep_states=False)
+    assert tree.rollout("0").error == "SandboxError: no reset"
+    np.testing.assert_array_equal(tree.prompt.token_ids, whole.prompt.token_ids)
+    [grown] = collector.extend([tree], [1], solver, seed=0, keep_states=False)
+    assert grown.rollout("1").reward == 1.0
+
+
+def test_code_that_ends_its_own_process_between_two_turns_ends_that_rollout_alone() -> None:
+    turns = {
+        "0/0": "<python> import os, threading\nthreading.Timer(0.1, lambda: os._exit(0)).start() </python>",
+        "0/1": "<python> import time; time.sleep(0.5) </python>",
+    }
+
+    class Characters:
+        """A token a character."""
+
+        eos_token_id, pad_token_id = 0, 1
+
+        def encode(self, text: str) -> list[int]:
+            return [ord(character) for character in text]
+
+        def decode(self, token_ids: Sequence[int]) -> str:
+            return "".join(map(chr, token_ids))
+
+        def prompt(self, messages: Sequence[Any]) -> list[int]:
+            return self.encode(messages[-1]["content"])
+
+        def answers(self, messages: Sequence[Any], *, after_eos: bool) -> list[int]:
+            return self.prompt(messages)
+
+    tokenizer = Characters()
+    script = ScriptedSampler(lambda request: turns.pop(request.id, "<answer> \\boxed{ 1 } </answer>"), tokenizer)
+    envs = EnvPool(lambda: gymnasium.make("appo/MathPython-v0", disable_env_checker=True))
+    collector = Collector(envs, tokenizer, SamplingConfig(max_turn_tokens=500, max_rollout_tokens=4000))
+    task = tool_env(gymnasium.make("appo/MathPython-v0")).tasks("train")[0]
+    [tree] = collector.collect([task], 2, script, seed=0, keep_states=True)
+    collector.close()
+    error = tree.rollout("0").error
+    assert error is not None and "the session's process is gone" in error
+    assert tree.rollout("1").error is None and len(tree.rollout("1").turns) == 2
 
 
 class Slow(gymnasium.Wrapper):

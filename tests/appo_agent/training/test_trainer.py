@@ -20,6 +20,7 @@ from appo_agent.training.config import TrainConfig
 from appo_agent.training.run import env_tasks
 from appo_agent.training.task_stream import TaskStream
 from appo_agent.training.trainer import StepResult, Trainer
+from tests.appo_agent.conftest import break_call
 from tests.appo_agent.training.conftest import cold_start, small_config
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "training_step.json"
@@ -241,4 +242,18 @@ def test_broken_environments_are_counted_and_left_out(config: TrainConfig, agent
     envs.acquire = sometimes_broken  # pyright: ignore[reportAttributeAccessIssue]
     [result] = run_steps(config, agent)
     assert result.metrics["errors/rollouts"] >= 2
+    assert all(rollout.error is None for tree in result.trees for rollout in tree)
+
+
+@pytest.mark.parametrize("where", ["reset", "snapshot", "restore"])
+@pytest.mark.parametrize("name", ["appo", "arpo", "tree_grpo", "vineppo"])
+def test_an_environment_that_breaks_between_its_steps_costs_one_rollout_whatever_the_algorithm(
+    name: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small_config(name)
+    agent = build_agent(config)
+    break_call(monkeypatch, where, 1)
+    [result] = run_steps(config, agent)
+    # An untrained policy calls no tool: what ARPO would branch at does not exist, and nothing is restored.
+    assert result.metrics["errors/rollouts"] == (0 if (name, where) == ("arpo", "restore") else 1)
     assert all(rollout.error is None for tree in result.trees for rollout in tree)
