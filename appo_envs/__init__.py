@@ -1,6 +1,6 @@
 """Gymnasium environments for tool-using language models, forkable at any turn."""
 
-from appo_envs.actions import Action
+from appo_envs.actions import Action, CutText
 from appo_envs.checker import check_fork
 from appo_envs.env import ToolEnv
 from appo_envs.errors import EnvError, ForkError, SandboxError, TaskError, ToolError
@@ -12,6 +12,7 @@ from appo_envs.tools.function import tool
 
 __all__ = [
     "Action",
+    "CutText",
     "EnvError",
     "ForkError",
     "SandboxError",

@@ -1,7 +1,7 @@
-"""Actions that are no text: calls of tools, or the answer.
+"""Actions that are no plain text: calls of tools, the answer, or a text that was cut.
 
-Owns the value and gymnasium's space of it. An environment reads such actions without a dialect, and writes them into
-the conversation by its own.
+Owns the values and gymnasium's space of calls. An environment reads calls without a dialect, and writes them into the
+conversation by its own.
 """
 
 from __future__ import annotations
@@ -21,6 +21,16 @@ from appo_envs.tools.base import ToolSchema
 from appo_envs.tools.draw import draw_text, draw_value
 
 _ATTEMPTS = 100
+
+
+class CutText(str):
+    """What a model wrote until a limit on its tokens cut it off.
+
+    Only the model's side knows this. With neither a call nor an answer such a turn truncates the episode, where a whole
+    text would end it as a broken format.
+    """
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)

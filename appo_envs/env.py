@@ -15,7 +15,7 @@ import gymnasium
 from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.spaces import Space
 
-from appo_envs.actions import Action, ActionSpace
+from appo_envs.actions import Action, ActionSpace, CutText
 from appo_envs.dialects.base import Dialect, ParsedTurn
 from appo_envs.dialects.registry import make_dialect
 from appo_envs.errors import EnvError, ForkError, TaskError, did_you_mean
@@ -40,8 +40,8 @@ class ToolEnv(gymnasium.Env[str, str]):
 
     An observation is only what is new: the question at `reset`, then the results of the turn's calls, and
     nothing at the end. A turn with an answer ends the episode; so does a turn with neither a call nor an answer, as a
-    format error. A turn that breaks the format otherwise gets an error as its result and goes on, to a reward
-    of -1. A turn that would exceed a limit truncates the episode, and its calls are not made.
+    format error, or truncated if it is a `CutText`. A turn that breaks the format otherwise gets an error as its result
+    and goes on, to a reward of -1. A turn that would exceed a limit truncates the episode, and its calls are not made.
 
     `info` of every step holds `tool_calls`, the turn's calls as a tuple of `ToolCall`, and `format_ok`,
     whether all turns so far were well-formed. That of the last step also holds `answer` (the model's, or
@@ -200,8 +200,8 @@ class ToolEnv(gymnasium.Env[str, str]):
         """Take one turn.
 
         Args:
-            action: what the model wrote, up to and including the stop string; or an `Action`, whatever the
-                action format.
+            action: what the model wrote, up to and including the stop string, a `CutText` if a limit on its tokens
+                ended it; or an `Action`, whatever the action format.
 
         Returns:
             (results of the turn's calls, reward, terminated, truncated, info); the reward is 0 until the end.
@@ -218,13 +218,14 @@ class ToolEnv(gymnasium.Env[str, str]):
             turn = ParsedTurn(action.calls, action.answer)
             taken = Turn(self._written(turn), unwritten=turn)
         elif isinstance(action, str):
-            turn, taken = self._dialect.parse(action), Turn(action)
+            turn, taken = self._dialect.parse(action), Turn(str(action))
         else:
             got = f"{type(action).__name__}: {action!r:.80}"
             raise TypeError(f"an action is a string, what the model wrote, or an Action, got {got}")
         turns, calls = len(episode.history) + 1, episode.calls + len(turn.calls)
         if turn.answer is not None or not turn.calls:
-            result = self._end(episode, taken, turn, truncated=False)
+            is_cut = turn.answer is None and isinstance(action, CutText)
+            result = self._end(episode, taken, turn, truncated=is_cut)
         elif turns >= self.max_turns or calls > self.max_tool_calls:
             result = self._end(episode, taken, turn, truncated=True)
         else:

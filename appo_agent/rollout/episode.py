@@ -17,7 +17,7 @@ import appo_envs
 from appo_agent.policies.base import GenerationRequest, Tokenizer
 from appo_agent.rollout.tool_env import tool_env
 from appo_agent.types import BranchPoint, Generation, Rollout, TokenSpan, Turn
-from appo_envs import ToolEnv
+from appo_envs import CutText, ToolEnv
 from appo_envs.errors import EnvError
 from appo_envs.forking import WrappedState
 from appo_envs.seeding import derive_seed
@@ -120,7 +120,8 @@ class Episode:
             text_ids = text_ids[:-1]
         state, self._state = self._state, None
         self._head = self._head[:0]
-        action_text = tokenizer.decode(text_ids.tolist())
+        text = tokenizer.decode(text_ids.tolist())
+        action_text = CutText(text) if generation.stop_reason == "length" else text
         try:
             observation, reward, terminated, truncated, info = self.env.step(action_text)
             ids = observed_ids(tool_env(self.env), observation, tokenizer, after_eos=generation.stop_reason == "eos")
@@ -129,7 +130,7 @@ class Episode:
             calls = info["tool_calls"]
             if not (terminated or truncated) and len(self._token_ids) >= config.max_rollout_tokens:
                 # No room to answer. An empty turn asks the environment for its verdict on an unanswered episode.
-                _, last_reward, _, _, info = self.env.step("")
+                _, last_reward, _, _, info = self.env.step(CutText(""))
                 reward, truncated = float(reward) + float(last_reward), True
         except EnvError as error:
             self._turns.append(Turn(action, TokenSpan("env", np.empty(0, np.int64)), 0.0, state))

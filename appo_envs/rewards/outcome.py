@@ -16,7 +16,7 @@ class Outcome:
     Attributes:
         format_ok: every turn was well-formed and the last one gave an answer.
         score: of the answer, in [0, 1]; 0 without one.
-        truncated: a limit on turns or calls ended the episode.
+        truncated: a limit on turns, calls or the model's tokens ended the episode.
         tools_used: names of the tools that gave at least one result.
         turns: the model took, at least 0.
         calls: the environment made for it, at least 0.

@@ -10,7 +10,7 @@ from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appo_envs.actions import Action
+from appo_envs.actions import Action, CutText
 from appo_envs.dialects.tags import TagDialect
 from appo_envs.env import ToolEnv
 from appo_envs.errors import EnvError, ForkError, SandboxError
@@ -136,6 +136,16 @@ def test_truncation_can_be_masked() -> None:
     env = ToolEnv(SOURCE, [CountTool], TagDialect(("count",)), f1, reward, max_turns=1)
     env.reset(seed=0)
     assert env.step("<count> 1 </count>")[1:4] == (0.0, False, True)
+    env.reset(seed=0)
+    assert env.step(CutText("<think> if"))[1:4] == (0.0, False, True)
+
+
+def test_a_cut_text_truncates_the_episode_unless_it_answers_or_calls() -> None:
+    assert _begun().step(CutText("<think> if"))[1:4] == (-1.0, False, True)
+    assert _begun().step(CutText(RIGHT.format(3)))[1:4] == (1.0, True, False)
+    env = _begun()
+    assert env.step(CutText("<count> 5 </count>"))[1:4] == (0.0, False, False)
+    assert [type(turn.action) for turn in env.view.turns] == [str]
 
 
 def test_what_a_tool_refuses_is_text_for_the_model() -> None:

@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 import pytest
 
+from appo_agent.evaluation import summarise
 from appo_agent.policies.base import GenerationRequest
 from appo_agent.policies.scripted import ScriptedSampler
 from appo_agent.policies.tiny.tokenizer import WordTokenizer
@@ -16,7 +17,7 @@ from appo_agent.rollout.episode import SamplingConfig
 from appo_agent.rollout.tool_env import tool_env
 from appo_envs import Task
 from appo_envs.errors import EnvError
-from tests.appo_agent.conftest import break_call, make_env, solve
+from tests.appo_agent.conftest import ENV_ID, break_call, make_env, solve
 
 
 def test_a_scripted_solver_collects_full_rewards(
@@ -91,6 +92,29 @@ def test_a_turn_that_never_closes_its_tag_is_a_broken_format(
     [tree] = collector.collect(tasks[:1], 1, babble, seed=0, keep_states=False)
     assert tree.rollout("0").reward == -1.0
     assert tree.rollout("0").own_policy_tokens == SamplingConfig().max_turn_tokens
+
+
+@pytest.mark.parametrize(("masked", "reward"), [(False, -1.0), (True, 0.0)])
+@pytest.mark.parametrize("limits", [SamplingConfig(max_turn_tokens=3), SamplingConfig(max_rollout_tokens=40)])
+def test_a_rollout_that_a_limit_on_tokens_cut_is_truncated_and_may_be_masked(
+    limits: SamplingConfig, masked: bool, reward: float, tokenizer: WordTokenizer, tasks: list[Task]
+) -> None:
+    envs = EnvPool(lambda: gymnasium.make(ENV_ID, disable_env_checker=True, mask_truncated=masked))
+    solver = ScriptedSampler(solve(tokenizer), tokenizer)
+    [tree] = Collector(envs, tokenizer, limits).collect(tasks[:1], 1, solver, seed=0, keep_states=False)
+    rollout = tree.rollout("0")
+    assert rollout.truncated and not rollout.terminated and rollout.reward == reward
+    assert rollout.info["answer"] is None and not rollout.info["format_ok"]
+    assert summarise([tree]).truncated == 1.0
+
+
+def test_an_answer_that_just_fits_is_not_cut(tokenizer: WordTokenizer, tasks: list[Task]) -> None:
+    answer = "<answer> \\boxed{ Ba } </answer>"
+    limits = SamplingConfig(max_turn_tokens=len(tokenizer.encode(answer)))
+    sampler = ScriptedSampler(lambda request: answer, tokenizer)
+    [tree] = Collector(EnvPool(make_env), tokenizer, limits).collect(tasks[:1], 1, sampler, seed=0, keep_states=False)
+    assert tree.rollout("0").terminated and not tree.rollout("0").truncated
+    assert tree.rollout("0").info["format_ok"]
 
 
 class Fragile(gymnasium.Wrapper):
