@@ -175,7 +175,7 @@ def _execute(config: TrainConfig, directory: RunDir, stop: object, *, resume: bo
             progress.say(f"resumed at step {training.position.step}")
         started = time.monotonic()
         try:
-            check_room(agent)
+            check_room(agent, config.evaluation)
             agreement = check_agreement(agent, config.seed, config.dtype)
             progress.say(f"sampler and learner agree to {agreement.mean:.1g} nats (largest {agreement.largest:.1g})")
             position = training.execute()

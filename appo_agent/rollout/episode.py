@@ -90,22 +90,26 @@ class Episode:
         """The next turn as a generation request; takes the snapshot that a branch of this turn forks from.
 
         Returns:
-            The request; the finished rollout where the environment broke before the turn.
+            The request; the finished rollout where there can be no turn: the environment broke before it, or the prompt
+            leaves no room.
         """
         self._version = version
-        try:
-            if self._keep_states and self._state is None and self._error is None:
-                self._state = appo_envs.snapshot(self.env)
-        except EnvError as error:
-            self._error = _described(error)
+        room = config.max_rollout_tokens - len(self._token_ids)
         if self._error is not None:
             return self._finish(False, False)
-        room = config.max_rollout_tokens - len(self._token_ids)
+        try:
+            if self._keep_states and self._state is None:
+                self._state = appo_envs.snapshot(self.env)
+            if room < 1:
+                return self._without_a_token()
+        except EnvError as error:
+            self._error = _described(error)
+            return self._finish(False, False)
         return GenerationRequest(
             id=self.key,
             prompt_token_ids=self._token_ids,
             seed=derive_seed(self._seed, self.rollout_id, len(self._turns)),
-            max_tokens=max(1, min(config.max_turn_tokens - len(self._head), room)),
+            max_tokens=min(config.max_turn_tokens - len(self._head), room),
             temperature=config.temperature,
             stop=stop,
             version=version,
@@ -139,6 +143,14 @@ class Episode:
         self._info = MappingProxyType(info)
         self._turns.append(Turn(action, observed, float(reward), state, calls))
         return self._finish(terminated, truncated) if terminated or truncated else None
+
+    def _without_a_token(self) -> Rollout:
+        """The rollout of a prompt that fills the episode: an empty turn with the verdict on an unanswered one."""
+        _, reward, _, _, info = self.env.step(CutText(""))
+        action, observation = (TokenSpan("policy", [], []), TokenSpan("env", []))
+        self._turns.append(Turn(action, observation, float(reward), self._state))
+        self._info = MappingProxyType(info)
+        return self._finish(False, True)
 
     def _finish(self, terminated: bool, truncated: bool) -> Rollout:
         return Rollout(

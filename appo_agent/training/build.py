@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from appo_agent.rollout.collect import Collector, EnvPool
 from appo_agent.rollout.tool_env import tool_env
 from appo_agent.training.config import TINY, TrainConfig
 from appo_agent.training.policy import Policy, build_policy
+from appo_envs import Task
 from appo_envs.registration import env_ids
 
 DEFAULT_DIALECT = "tags"
@@ -61,17 +62,13 @@ class Agent:
         self.collector.envs.release(env)
         return inline
 
-    def prompts(self, split: str, count: int) -> list[list[int]]:
-        """Token ids of the first prompts of a split; fewer if it has fewer."""
+    def prompts(self, tasks: Iterable[Task]) -> Iterator[list[int]]:
+        """Token ids of the prompts of tasks, made one at a time."""
         env = self.collector.envs.acquire()
         inner = tool_env(env)
-        tasks = inner.tasks(split)
-        made = []
-        for place in range(min(count, len(tasks))):
-            env.reset(seed=0, options={"task": tasks[place].id})
-            made.append(self.tokenizer.prompt(inner.messages))
         self.collector.envs.release(env)
-        return made
+        for task in tasks:
+            yield self.tokenizer.prompt(inner.opening(task))
 
     def push_weights(self) -> None:
         """Give the learner's weights to the sampler."""

@@ -20,7 +20,7 @@ from appo_agent.rollout.branch import PlacedBranch, grow
 from appo_agent.rollout.collect import Collector
 from appo_agent.rollout.turns import continuations, expansions
 from appo_agent.training.entropy_branches import entropy_branches
-from appo_agent.training.step_metrics import StepMetrics, without_errors
+from appo_agent.training.step_metrics import StepMetrics, trainable
 from appo_agent.types import RolloutTree
 from appo_envs import Task
 from appo_envs.seeding import derive_seed
@@ -30,7 +30,7 @@ class Grown(NamedTuple):
     """What was drawn before the first update.
 
     Attributes:
-        trees: one a prompt of the step, without rollouts whose environment broke.
+        trees: one a prompt of the step, without rollouts whose environment broke or whose prompt left no room.
         discarded: groups with equal rewards that others have replaced.
     """
 
@@ -65,7 +65,7 @@ class Growth:
             RuntimeError: every environment broke.
         """
         trees = self._independent(tasks, derive_seed(seed, "initial"), metrics)
-        if not any(tree.rollouts for tree in trees):
+        if metrics.first_error is not None and not any(tree.rollouts for tree in trees):
             raise RuntimeError(f"every environment of the step broke; the first error: {metrics.first_error}")
         trees, discarded = self._redraw(trees, spares, derive_seed(seed, "redraw"), metrics)
         trees = self._branch(trees, derive_seed(seed, "grow"), metrics)
@@ -77,7 +77,7 @@ class Growth:
         plan = self._plan
         trees = self._collector.collect(tasks, plan.first, self._sampler, seed, keep_states=plan.keeps_states)
         metrics.drawn([rollout for tree in trees for rollout in tree])
-        return [without_errors(tree) for tree in trees]
+        return [trainable(tree) for tree in trees]
 
     def _redraw(
         self, trees: list[RolloutTree], spares: Sequence[Task], seed: int, metrics: StepMetrics
@@ -129,7 +129,7 @@ class Growth:
     ) -> list[RolloutTree]:
         grown = grow(trees, placed, self._collector, self._sampler, seed, keep_states=self._plan.keeps_states)
         metrics.branches(trees, grown)
-        return [without_errors(tree) for tree in grown]
+        return [trainable(tree) for tree in grown]
 
     def _fill(self, trees: list[RolloutTree], seed: int, metrics: StepMetrics) -> list[RolloutTree]:
         """Fresh rollouts until every prompt has M."""
@@ -138,7 +138,7 @@ class Growth:
         for before, after in zip(trees, filled, strict=True):
             metrics.drawn(after.initial[len(before.initial) :])
         metrics.filled(sum(missing))
-        return [without_errors(tree) for tree in filled]
+        return [trainable(tree) for tree in filled]
 
 
 def _rewards_differ(tree: RolloutTree) -> bool:

@@ -14,6 +14,7 @@ from appo_agent.batch import Batch, Sample, SampleKey
 from appo_agent.errors import RunError
 from appo_agent.policies.base import Completion, GenerationRequest
 from appo_agent.training.build import Agent
+from appo_agent.training.run import env_tasks
 from appo_envs.seeding import derive_seed
 
 PROMPTS = 8
@@ -63,7 +64,7 @@ def check_agreement(agent: Agent, seed: int, dtype: str) -> Agreement:
 
 def _requests(agent: Agent, seed: int) -> list[GenerationRequest]:
     config = agent.collector.config
-    prompts = agent.prompts("train", PROMPTS)
+    tasks = env_tasks(agent, "train")
     return [
         GenerationRequest(
             id=f"probe/{place}",
@@ -74,7 +75,7 @@ def _requests(agent: Agent, seed: int) -> list[GenerationRequest]:
             stop=(),
             version=agent.sampler.version,
         )
-        for place, prompt in enumerate(prompts)
+        for place, prompt in enumerate(agent.prompts(tasks[:PROMPTS]))
     ]
 
 

@@ -165,9 +165,10 @@ class StepMetrics:
         return usable
 
 
-def without_errors(tree: RolloutTree) -> RolloutTree:
-    """The tree without rollouts whose environment broke (nothing ever branches from one)."""
-    return replace(tree, rollouts=tuple(rollout for rollout in tree if rollout.error is None))
+def trainable(tree: RolloutTree) -> RolloutTree:
+    """The tree without rollouts whose environment broke or whose prompt left no room; nothing branches from those."""
+    usable = [rollout for rollout in tree if rollout.error is None and rollout.own_policy_tokens]
+    return replace(tree, rollouts=tuple(usable))
 
 
 def _path_bytes(tree: RolloutTree, rollout: Rollout) -> bytes:

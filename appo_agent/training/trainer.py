@@ -20,7 +20,7 @@ from appo_agent.training.branching import BranchChooser
 from appo_agent.training.config import TrainConfig
 from appo_agent.training.credit import Scored, assign_credit, score, score_drawn
 from appo_agent.training.growth import Growth
-from appo_agent.training.step_metrics import StepMetrics, without_errors
+from appo_agent.training.step_metrics import StepMetrics, trainable
 from appo_agent.types import RolloutTree
 from appo_envs import Task
 from appo_envs.seeding import derive_seed
@@ -79,6 +79,9 @@ class Trainer:
         seed = derive_seed(config.seed, "step", number)
         with metrics.phase("generate"):
             trees, discarded = self._growth.draw(tasks, spares, seed, metrics)
+        if not any(tree.rollouts for tree in trees):
+            # No prompt of the step leaves room for a token; the next step has others.
+            return StepResult(trees + discarded, [], metrics.finish())
         with metrics.phase("score"):
             drawn = self._score_drawn(self._rows(trees))
         metrics.mismatch(drawn.batch)
@@ -154,7 +157,7 @@ class Trainer:
     ) -> list[RolloutTree]:
         grown = grow(trees, branches, self._collector, self._sampler, seed, keep_states=keep_states)
         metrics.branches(trees, grown)
-        return [without_errors(tree) for tree in grown]
+        return [trainable(tree) for tree in grown]
 
     def _score_new(self, trees: list[RolloutTree], scored: Sequence[Scored]) -> list[Scored]:
         """Score branches that no batch holds yet. Drawn with these very weights, so pi_old is this score."""

@@ -26,6 +26,7 @@ from appo_agent.training.build import Agent
 from appo_agent.training.config import TrainConfig
 from appo_agent.training.credit import score
 from appo_agent.training.run import env_tasks
+from appo_agent.training.step_metrics import trainable
 from appo_agent.training.trainer import Trainer
 from appo_agent.types import BranchPoint, RolloutTree
 from appo_envs.seeding import derive_seed
@@ -129,16 +130,18 @@ def measure(agent: Agent, config: TrainConfig, how: MeasureConfig, say: Callable
         say: told how far it is.
 
     Raises:
-        RunError: no rollout has an eligible token, or every environment broke.
+        RunError: no rollout has an eligible token, every environment broke, or no prompt leaves room.
     """
     tasks = env_tasks(agent, how.split)
     chosen = [tasks[place] for place in range(min(how.prompts, len(tasks)))]
     seed = derive_seed(how.seed, "diagnose")
     drawn = agent.collector.collect(chosen, how.rollouts, agent.sampler, seed, keep_states=True)
-    trees = [replace(tree, rollouts=tuple(each for each in tree if each.error is None)) for tree in drawn]
+    trees = [trainable(tree) for tree in drawn]
     samples = [sample_of(place, tree, rollout) for place, tree in enumerate(trees) for rollout in tree]
     if not samples:
-        raise RunError(f"every environment of {len(chosen)} prompts broke; the first: {drawn[0].rollouts[0].error}")
+        error = next((rollout.error for tree in drawn for rollout in tree if rollout.error), None)
+        why = "no prompt leaves room for a token" if error is None else f"the first error: {error}"
+        raise RunError(f"none of {len(chosen)} prompts has a rollout that can be measured; {why}")
     batch = Batch.from_samples(samples)
     batch = replace(batch, old_logprobs=agent.learner.score(batch).logprobs)
     say(f"{len(samples)} rollouts; one training step")

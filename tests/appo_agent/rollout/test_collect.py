@@ -108,6 +108,24 @@ def test_a_rollout_that_a_limit_on_tokens_cut_is_truncated_and_may_be_masked(
     assert summarise([tree]).truncated == 1.0
 
 
+@pytest.mark.parametrize("keep_states", [False, True])
+def test_a_prompt_that_fills_the_episode_is_truncated_without_a_token(
+    keep_states: bool, collector: Collector, tokenizer: WordTokenizer, solver: ScriptedSampler, tasks: list[Task]
+) -> None:
+    [whole] = collector.collect(tasks[:1], 1, solver, seed=0, keep_states=False)
+    for room in (1, 0, -5):
+        limit = len(whole.prompt) + room
+        sampler = ScriptedSampler(solve(tokenizer), tokenizer, context=limit + 1)
+        full = Collector(EnvPool(make_env), tokenizer, SamplingConfig(max_rollout_tokens=limit))
+        [tree] = full.collect(tasks[:1], 2, sampler, seed=0, keep_states=keep_states)
+        assert [request.max_tokens for request in sampler.requests] == [1, 1] * (room == 1)
+        for rollout in tree:
+            assert rollout.own_policy_tokens == max(room, 0)
+            assert rollout.truncated and not rollout.terminated and rollout.error is None
+            assert rollout.reward == -1.0 and rollout.info["answer"] is None
+        assert summarise([tree]).truncated == 1.0
+
+
 def test_an_answer_that_just_fits_is_not_cut(tokenizer: WordTokenizer, tasks: list[Task]) -> None:
     answer = "<answer> \\boxed{ Ba } </answer>"
     limits = SamplingConfig(max_turn_tokens=len(tokenizer.encode(answer)))

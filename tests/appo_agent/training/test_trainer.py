@@ -17,7 +17,10 @@ from appo_agent.batch import Batch
 from appo_agent.policies.base import GenerationRequest
 from appo_agent.training.build import Agent, build_agent
 from appo_agent.training.config import TrainConfig
+from appo_agent.training.record_file import read_records
 from appo_agent.training.run import env_tasks
+from appo_agent.training.run_dir import RunDir
+from appo_agent.training.run_files import write_step_records
 from appo_agent.training.task_stream import TaskStream
 from appo_agent.training.trainer import StepResult, Trainer
 from tests.appo_agent.conftest import break_call
@@ -257,3 +260,22 @@ def test_an_environment_that_breaks_between_its_steps_costs_one_rollout_whatever
     # An untrained policy calls no tool: what ARPO would branch at does not exist, and nothing is restored.
     assert result.metrics["errors/rollouts"] == (0 if (name, where) == ("arpo", "restore") else 1)
     assert all(rollout.error is None for tree in result.trees for rollout in tree)
+
+
+@pytest.mark.parametrize("name", ["appo", "arpo", "tree_grpo", "vineppo", "dapo", "reinforce_pp"])
+@pytest.mark.parametrize("long", [1, 4])
+def test_prompts_without_room_teach_nothing_and_stop_nothing(name: str, long: int, tmp_path: Path) -> None:
+    config = small_config(name)
+    agent = build_agent(config)
+    split = env_tasks(agent, "train")
+    tasks, spares = split[:4], split[4 : 4 + 4 * config.plan.most_redraws]
+    tasks[:long] = [replace(task, prompt=task.prompt + " ?" * 60) for task in tasks[:long]]
+    before = weights(agent)
+    result = Trainer(config, agent.collector, agent.sampler, agent.learner).step(tasks, 0, spares)
+    assert result.metrics["train/truncated"] > 0
+    assert all(rollout.own_policy_tokens for tree in result.trees for rollout in tree)
+    if long == 4 and not spares:
+        assert result.metrics["tokens/generated"] == 0 and same(before, weights(agent))
+    directory = RunDir.create(tmp_path / "run")
+    write_step_records(directory, 1, result, agent.tokenizer)
+    assert len(read_records(directory.record(1))) == len(result.trees)
