@@ -274,7 +274,7 @@ class ToolEnv(gymnasium.Env[str, str]):
         """
         env = type(self)(
             self.task_source,
-            self._makers,
+            self._sibling_makers(),
             self._dialect,
             self._grader,
             self._reward,
@@ -297,6 +297,9 @@ class ToolEnv(gymnasium.Env[str, str]):
         self._closed = True
         self._episode = None
         self._toolbox.close()
+
+    def _sibling_makers(self) -> Sequence[ToolMaker]:
+        return self._makers
 
     def _begun(self, caller: str) -> Episode:
         if self._episode is not None:

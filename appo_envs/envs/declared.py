@@ -5,7 +5,6 @@ Owns what may be given for each part; what becomes of them is in `ToolEnv`.
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -99,12 +98,12 @@ class DeclaredEnv(ToolEnv):
             TypeError: see `declared_env`.
             ValueError: see `declared_env`.
         """
-        # Not set on this object, since members of a vector ask it for siblings at the same time.
-        like = copy.copy(self)
-        like._makers = _makers(self.declared_tools)
-        env = cast(DeclaredEnv, ToolEnv.sibling(like))
+        env = cast(DeclaredEnv, super().sibling())
         env.declared_tools = self.declared_tools
         return env
+
+    def _sibling_makers(self) -> tuple[ToolMaker, ...]:
+        return _makers(self.declared_tools)
 
 
 def check_declared(tools: object, grade: object) -> None:
