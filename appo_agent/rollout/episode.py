@@ -147,8 +147,8 @@ class Episode:
     def _without_a_token(self) -> Rollout:
         """The rollout of a prompt that fills the episode: an empty turn with the verdict on an unanswered one."""
         _, reward, _, _, info = self.env.step(CutText(""))
-        action, observation = (TokenSpan("policy", [], []), TokenSpan("env", []))
-        self._turns.append(Turn(action, observation, float(reward), self._state))
+        action = TokenSpan("policy", np.empty(0, np.int64), np.empty(0, np.float32))
+        self._turns.append(Turn(action, TokenSpan("env", np.empty(0, np.int64)), float(reward), self._state))
         self._info = MappingProxyType(info)
         return self._finish(False, True)
 
