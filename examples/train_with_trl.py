@@ -28,7 +28,7 @@ def main() -> None:
         ),
         train_dataset=games.as_dataset(1000),
         environment_factory=games.environment_factory,
-        reward_funcs=games.reward,  # pyright: ignore[reportArgumentType]
+        reward_funcs=games.reward,
     )
     trainer.train()
     trainer.save_model(options.output)

@@ -12,7 +12,9 @@ import torch
 import appo_envs
 from appo_envs.adapters.trl import OVER, TrlEnvironments
 from appo_envs.tasks.relations import RELATION_OF
+from appo_envs.tools.base import tool_schema
 from tests.appo_agent.policies.little_models import little_model, little_tokenizer
+from tests.appo_envs.toy import CountTool
 
 KNOWLEDGE = "appo/KnowledgeQA-v0"
 
@@ -51,6 +53,68 @@ def test_limits_end_the_episode() -> None:
     assert env.search(query="director Ba Bar") != OVER
     assert env.search(query="director Ba Bar") == OVER == env.search(query="director Ba Bar")
     assert games.reward([[{"role": "assistant", "content": "\\boxed{x}"}]], [env]) == [-1.0]
+
+
+@appo_envs.tool
+def ask(x: str) -> str:
+    """Ask a service that may be down."""
+    if x == "down":
+        raise appo_envs.EnvError("the service is down")
+    return "up"
+
+
+def _grade(answer: str, gold: str) -> bool:
+    if answer == "down":
+        raise appo_envs.EnvError("the grader is down")
+    return answer == gold
+
+
+appo_envs.register_tool_env("tests/Ask-v0", tasks=[appo_envs.Task("a", "?", "b")], tools=[ask], grade=_grade)
+
+
+def test_an_episode_lost_to_a_broken_tool_has_no_reward(caplog: pytest.LogCaptureFixture) -> None:
+    games = TrlEnvironments("tests/Ask-v0")
+    lost, sound = games.environment_factory(), games.environment_factory()
+    for env in (lost, sound):
+        env.reset(task="a")
+    with pytest.raises(appo_envs.EnvError, match="the service is down"):
+        lost.ask(x="down")
+    assert "an episode is lost and gets no reward: the service is down" in caplog.text, "TRL tells it to nobody"
+    assert lost.ask(x="up") == OVER and sound.ask(x="up") == "up"
+    assert games.reward(["\\boxed{b}"] * 2, [lost, sound]) == [None, 1.0]
+    assert games.reward(["\\boxed{b}"] * 2, [lost, sound]) == [None, 1.0], "asked again, it is still lost"
+    lost.reset(task="a")
+    assert lost.ask(x="up") == "up" and games.reward(["\\boxed{b}"], [lost]) == [1.0]
+
+
+def test_an_episode_lost_to_a_broken_grader_has_no_reward() -> None:
+    games = TrlEnvironments("tests/Ask-v0")
+    env = games.environment_factory()
+    env.reset(task="a")
+    assert games.reward(["\\boxed{down}"], [env]) == [None] == games.reward(["\\boxed{b}"], [env])
+
+
+@pytest.mark.parametrize("name", ["reset", "get_reward", "_step"])
+def test_a_tool_with_a_name_that_trl_does_not_offer_is_refused(name: str) -> None:
+    schema = tool_schema(name, "counts.", argument="number", argument_description="an integer")
+    named = type("Named", (CountTool,), {"name": name, "schema": schema})
+    env_id = f"tests/Named{name}-v0"
+    appo_envs.register_tool_env(
+        env_id, tasks=[appo_envs.Task("a", "?", "b")], tools=[named], grade=_grade, dialect="hermes"
+    )
+    with pytest.raises(ValueError, match=f"{env_id} has a tool '{name}', which TRL would not offer"):
+        TrlEnvironments(env_id)
+
+
+def test_a_tool_may_be_named_as_any_other_word_of_the_adapter() -> None:
+    answered = appo_envs.tool(name="answered")(ask.function)
+    appo_envs.register_tool_env(
+        "tests/Answered-v0", tasks=[appo_envs.Task("a", "?", "b")], tools=[answered], grade=_grade
+    )
+    games = TrlEnvironments("tests/Answered-v0")
+    env = games.environment_factory()
+    env.reset(task="a")
+    assert env.answered(x="up") == "up" and games.reward(["\\boxed{b}"], [env]) == [1.0]
 
 
 @appo_envs.tool
