@@ -63,7 +63,10 @@ class Dialect(Protocol):
         ...
 
     def parse(self, text: str) -> ParsedTurn:
-        """Read a turn. Never raises, whatever the string; takes time linear in its length."""
+        """Read a turn. Never raises, whatever the string; takes time linear in its length.
+
+        An empty text says nothing, neither a call nor an answer, and has no problems.
+        """
         ...
 
     def render(self, turn: ParsedTurn) -> str:

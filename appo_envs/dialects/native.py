@@ -65,6 +65,8 @@ class NativeDialect:
         Thoughts are what `reasoning_content`, or `reasoning`, holds, what is between <think> tags, and what comes
         with calls or before the box.
         """
+        if not text.strip():
+            return ParsedTurn((), None)
         message = _message(text)
         if message is None:
             return ParsedTurn((CallRequest("message", ""),), None, (NOT_A_MESSAGE,))

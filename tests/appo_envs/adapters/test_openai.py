@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from appo_envs.adapters.openai import play
-from tests.appo_envs.toy import toy_env
+from appo_envs.dialects.registry import dialect_names
+from appo_envs.env import ToolEnv
+from appo_envs.grading import f1
+from tests.appo_envs.toy import SOURCE, CountTool, toy_env
 
 
 class Client:
@@ -65,9 +68,13 @@ def test_a_call_that_fails_is_text_for_the_model(call: tuple[str, str], words: s
     assert played.reward == 1.0
 
 
-def test_an_answer_without_a_box_is_a_format_error() -> None:
-    played = play(Client(["answer 3"]), "m", toy_env(), task="t/3")
-    assert played.reward == -1.0 and not played.info["format_ok"]
+@pytest.mark.parametrize("dialect", dialect_names())
+@pytest.mark.parametrize("said", ["answer 3", "", "<count> 3 </count>", '{"role": "assistant", "content": "x"}'])
+def test_a_last_message_without_a_box_is_a_format_error_in_every_dialect(dialect: str, said: str) -> None:
+    env = ToolEnv(SOURCE, [CountTool], dialect, f1)
+    played = play(Client([said]), "m", env, task="t/3")
+    assert played.reward == -1.0 and played.info["answer"] is None and not played.info["format_ok"]
+    assert played.messages[-1] == {"role": "assistant", "content": said}
 
 
 def test_the_environments_limits_hold() -> None:

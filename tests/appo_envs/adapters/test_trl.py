@@ -11,6 +11,7 @@ import torch
 
 import appo_envs
 from appo_envs.adapters.trl import OVER, TrlEnvironments
+from appo_envs.dialects.registry import dialect_names
 from appo_envs.tasks.relations import RELATION_OF
 from appo_envs.tools.base import tool_schema
 from tests.appo_agent.policies.little_models import little_model, little_tokenizer
@@ -44,6 +45,15 @@ def test_methods_are_the_tools_and_the_last_message_is_the_answer() -> None:
     assert games.reward([[{"role": "assistant", "content": answer}]], [env]) == [-1.0], "an answer has a box"
     env.reset(**row)
     assert games.reward(["\\boxed{nobody}"], [env]) == [0.0]
+
+
+@pytest.mark.parametrize("dialect", dialect_names())
+def test_a_last_message_without_a_box_is_a_format_error_in_every_dialect(dialect: str) -> None:
+    games = TrlEnvironments(KNOWLEDGE, hops=1, dialect=dialect)
+    env: Any = games.environment_factory()
+    env.reset(task="train/0/0")
+    assert games.reward([[{"role": "assistant", "content": "no idea"}]], [env]) == [-1.0]
+    assert env.search(query="director Ba Bar") == OVER
 
 
 def test_limits_end_the_episode() -> None:

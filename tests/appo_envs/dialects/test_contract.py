@@ -111,6 +111,14 @@ def test_anything_can_be_read(dialect: Dialect, text: str) -> None:
         json.dumps(message.as_dict())
 
 
+@each
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_an_empty_turn_says_nothing(dialect: Dialect, text: str) -> None:
+    assert dialect.parse(text) == ParsedTurn((), None)
+    (said,) = dialect.messages(text, ())
+    assert (said.role, said.content.strip(), said.tool_calls) == ("assistant", "", ())
+
+
 @pytest.mark.slow
 @each
 def test_a_million_things_can_be_read(dialect: Dialect) -> None:
