@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Space
 
+from appo_envs.dialects.json_arguments import is_deep
 from appo_envs.errors import ToolError
 from appo_envs.messages import CallRequest
 from appo_envs.spaces import is_encodable
@@ -141,11 +142,11 @@ class ActionSpace(Space[Action]):
     def _fits(self, call: CallRequest) -> bool:
         if not isinstance(call.tool, str) or call.tool not in self.tools:
             return False
-        if not isinstance(call.arguments, (str, Mapping)):
+        if not isinstance(call.arguments, (str, Mapping)) or is_deep(call.arguments):
             return False
         try:
             bind(self.tools[call.tool], call.arguments)
             return is_encodable(call.text)
         except (ToolError, ValueError, RecursionError):
-            # The latter two come from values that contain themselves.
+            # The latter two come from values that JSON cannot say.
             return False

@@ -17,6 +17,7 @@ from gymnasium.spaces import Space
 
 from appo_envs.actions import Action, ActionSpace, CutText
 from appo_envs.dialects.base import Dialect, ParsedTurn
+from appo_envs.dialects.json_arguments import is_deep
 from appo_envs.dialects.registry import make_dialect
 from appo_envs.errors import EnvError, ForkError, TaskError, did_you_mean
 from appo_envs.grading.base import Grader, best_score
@@ -32,6 +33,7 @@ from appo_envs.tools.base import Tool, ToolMaker, ToolSchema
 
 MAX_TEXT_CHARS = 1_000_000
 """Longest action and observation of the spaces, characters. Longer actions are read all the same."""
+TOO_DEEP = "the arguments are nested too deeply ; write simpler ones"
 RESET_OPTIONS = ("task", "split", "prompt")
 
 
@@ -201,7 +203,8 @@ class ToolEnv(gymnasium.Env[str, str]):
 
         Args:
             action: what the model wrote, up to and including the stop string, a `CutText` if a limit on its tokens
-                ended it; or an `Action`, whatever the action format.
+                ended it; or an `Action`, whatever the action format. Arguments nested deeper than a dialect reads
+                them break the format.
 
         Returns:
             (results of the turn's calls, reward, terminated, truncated, info); the reward is 0 until the end.
@@ -215,7 +218,7 @@ class ToolEnv(gymnasium.Env[str, str]):
         if episode.over:
             raise ResetNeeded("step was called after the end of the episode; call reset first")
         if isinstance(action, Action):
-            turn = ParsedTurn(action.calls, action.answer)
+            turn = _said(action)
             taken = Turn(self._written(turn), unwritten=turn)
         elif isinstance(action, str):
             turn, taken = self._dialect.parse(action), Turn(str(action))
@@ -381,3 +384,11 @@ class ToolEnv(gymnasium.Env[str, str]):
             "is_success": format_ok and score >= 1,
         }
         return "", reward, not truncated, truncated, info
+
+
+def _said(action: Action) -> ParsedTurn:
+    """What an action says, with arguments no deeper than a dialect reads them."""
+    if not any(is_deep(call.arguments) for call in action.calls):
+        return ParsedTurn(action.calls, action.answer)
+    # Not kept either: to show, save or copy such a value may take more stack than Python has.
+    return ParsedTurn(tuple([call._replace(arguments="") for call in action.calls]), None, (TOO_DEEP,))

@@ -6,12 +6,12 @@ last message is the answer. The client is the caller's, so is everything about k
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from appo_envs.actions import Action
 from appo_envs.dialects.boxed import last_boxed
+from appo_envs.dialects.json_arguments import read_arguments
 from appo_envs.env import ToolEnv
 from appo_envs.errors import EnvError
 from appo_envs.messages import CallRequest
@@ -55,8 +55,8 @@ def play(client: ChatClient, model: str, env: ToolEnv, *, task: str | None = Non
         settings: go to the API with each turn, such as temperature or max_tokens.
 
     Returns:
-        The episode. A turn of several calls is one step. Arguments that are no JSON object reach the tool as text,
-        which says what is wrong with them.
+        The episode. A turn of several calls is one step. Arguments that are no JSON object, or too deeply nested a one,
+        reach the tool as text, which says what is wrong with them.
 
     Raises:
         EnvError: the environment broke. What the client raises is not caught either.
@@ -93,10 +93,9 @@ def _action(text: str, calls: tuple[CallRequest, ...]) -> Action | str:
 def _request(call: Any) -> CallRequest:
     written = call.function.arguments or ""
     try:
-        arguments = json.loads(written)
+        return CallRequest(call.function.name, read_arguments(written), call.id)
     except ValueError:
-        arguments = written
-    return CallRequest(call.function.name, arguments if isinstance(arguments, dict) else written, call.id)
+        return CallRequest(call.function.name, written, call.id)
 
 
 def _as_dict(content: str | None, calls: tuple[CallRequest, ...]) -> dict[str, Any]:

@@ -6,7 +6,9 @@ Owns how they are read, with leniency, and written, without any. Whether they fi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
+from typing import Any
 
 from appo_envs.messages import CallRequest
 from appo_envs.tools.strict_json import strict_json
@@ -16,6 +18,7 @@ MAX_NESTING = 100
 
 Far beyond what tools take, and far below where Python's recursion ends, which depends on who calls.
 """
+_Collection = dict[Any, object] | list[object] | tuple[object, ...]
 
 
 def read_arguments(written: object) -> dict[str, object]:
@@ -38,19 +41,22 @@ def read_arguments(written: object) -> dict[str, object]:
             raise ValueError("its arguments are no object") from error
     if not isinstance(written, dict):
         raise ValueError("its arguments are no object")
-    if _is_deep(written):
+    if is_deep(written):
         raise ValueError("its arguments are nested too deeply")
     return written
 
 
-def _is_deep(arguments: dict[str, object]) -> bool:
-    level: list[dict[str, object] | list[object]] = [arguments]
-    for _ in range(MAX_NESTING):
-        inner = [item for outer in level for item in (outer.values() if isinstance(outer, dict) else outer)]
-        level = [item for item in inner if isinstance(item, (dict, list))]
+def is_deep(arguments: str | Mapping[str, object]) -> bool:
+    """Whether arguments by name are nested more than `MAX_NESTING` deep, as those that contain themselves are."""
+    if not isinstance(arguments, Mapping):
+        return False
+    level = _collections(arguments.values())
+    for _ in range(MAX_NESTING - 1):
         if not level:
             return False
-    return True
+        members = [outer.values() if isinstance(outer, dict) else outer for outer in level]
+        level = _collections(chain.from_iterable(members))
+    return bool(level)
 
 
 def write_arguments(call: CallRequest) -> str:
@@ -68,3 +74,8 @@ def write_arguments(call: CallRequest) -> str:
         return json.dumps(dict(call.arguments), ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"arguments of {call.tool!r} are no JSON: {error}") from error
+
+
+def _collections(values: Iterable[object]) -> Collection[_Collection]:
+    # Each once, or a value that contains itself twice would double with every level.
+    return {id(value): value for value in values if isinstance(value, (dict, list, tuple))}.values()

@@ -14,7 +14,7 @@ import appo_envs
 from appo_envs.actions import Action, ActionSpace
 from appo_envs.messages import CallRequest
 from appo_envs.tools.base import ToolSchema, tool_schema
-from tests.appo_envs.toy import toy_env
+from tests.appo_envs.toy import nested, toy_env
 
 
 @dataclass
@@ -62,6 +62,8 @@ def test_the_same_seed_gives_the_same_actions() -> None:
         Action.final("\ud800"),
         Action.call("search", query="\ud800"),
         Action((CallRequest("search", {"query": "x"}), CallRequest("nothing", {}))),
+        Action.call("search", query=nested(5000)),
+        Action.call("search", query=nested(None)),
         Action((CallRequest("search", 3),)),  # pyright: ignore[reportArgumentType]
         Action((CallRequest(["search"], {}),)),  # pyright: ignore[reportArgumentType]
         Action(("search",)),  # pyright: ignore[reportArgumentType]
@@ -75,6 +77,14 @@ def test_strangers_are_not_members(stranger: object) -> None:
 def test_members_survive_json() -> None:
     samples = [ROOMS.sample() for _ in range(50)] + [Action((CallRequest("search", {"query": "x"}, "c1"),) * 2)]
     assert ROOMS.from_jsonable(json.loads(json.dumps(ROOMS.to_jsonable(samples)))) == samples
+
+
+def test_arguments_that_an_environment_turns_down_for_their_depth_are_no_members() -> None:
+    parameters = {"type": "object", "properties": {"any": {}}}
+    tool: ToolSchema = {"type": "function", "function": {"name": "f", "description": "f.", "parameters": parameters}}
+    space = ActionSpace([tool])
+    assert Action.call("f", any=nested(90)) in space
+    assert Action.call("f", any=nested(200)) not in space
 
 
 def test_arguments_as_text_may_be_members() -> None:

@@ -1,5 +1,6 @@
 """The environment."""
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,15 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appo_envs.actions import Action, CutText
+from appo_envs.dialects.registry import dialect_names
 from appo_envs.dialects.tags import TagDialect
-from appo_envs.env import ToolEnv
+from appo_envs.env import TOO_DEEP, ToolEnv
 from appo_envs.errors import EnvError, ForkError, SandboxError
 from appo_envs.grading import exact_match, f1
 from appo_envs.messages import CallRequest, ToolCall
 from appo_envs.rewards import Outcome, OutcomeReward
 from appo_envs.tasks import FictionalWorld, Task
 from appo_envs.tools.base import tool_schema
-from tests.appo_envs.toy import RIGHT, SOURCE, TASKS, CountTool, HostileTool, toy_env
+from tests.appo_envs.toy import RIGHT, SOURCE, TASKS, CountTool, HostileTool, nested, toy_env
 
 
 def _begun(task: int = 3, **settings: int | str) -> ToolEnv:
@@ -541,6 +543,29 @@ def test_an_unknown_tool_is_an_error_for_the_model() -> None:
     _, _, terminated, _, info = _begun().step(Action.call("cuont", number="5"))
     (call,) = info["tool_calls"]
     assert not terminated and call.is_error and "did you mean 'count'" in call.result
+
+
+@pytest.mark.parametrize("dialect", dialect_names())
+@pytest.mark.parametrize("depth", [200, 3000, None])
+def test_an_action_that_is_nested_too_deeply_is_turned_down_and_not_kept(dialect: str, depth: int | None) -> None:
+    env = ToolEnv(SOURCE, [CountTool], dialect, f1)
+    env.reset(options={"task": "t/3"})
+    _, reward, terminated, truncated, info = env.step(Action.call("count", number=nested(depth)))
+    assert (reward, terminated, truncated, info["format_ok"]) == (0.0, False, False, False)
+    (call,) = info["tool_calls"]
+    assert call.is_error and call.result == f"error : {TOO_DEEP}" and call.tool == "count"
+    assert repr(env.snapshot()) and json.dumps(env.messages) and env.view.turns
+    (call,) = env.step(Action.call("count", number="5"))[4]["tool_calls"]
+    assert call.result == "5"
+    assert env.step(Action.final("answer 3"))[1:3] == (-1.0, True)
+
+
+def test_a_turn_with_one_call_that_is_nested_too_deeply_makes_none() -> None:
+    env = _begun()
+    calls = CallRequest("count", {"number": "1"}), CallRequest("count", {"number": nested(3000)})
+    observation, *_ = env.step(Action(calls))
+    assert observation == f"<result> error : {TOO_DEEP} </result>"
+    assert env.step(Action.call("count", number="5"))[0] == "<result> 5 </result>"
 
 
 @pytest.mark.parametrize("made", [lambda: Action(), lambda: Action((CallRequest("count", "1"),), "x")])

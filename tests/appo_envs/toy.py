@@ -108,6 +108,16 @@ class HostileTool(CountTool):
 SOURCE = ToySource()
 
 
+def nested(depth: int | None) -> list[object]:
+    """A list so many levels deep; without end, as it contains itself, for None."""
+    value: list[object] = []
+    if depth is None:
+        value.append(value)
+    for _ in range(depth or 0):
+        value = [value]
+    return value
+
+
 def toy_env(**settings: int | str) -> ToolEnv:
     """An environment with both tools; settings go to `ToolEnv`."""
     return ToolEnv(

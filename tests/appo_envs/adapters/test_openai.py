@@ -58,7 +58,14 @@ def test_several_calls_of_a_turn_are_one_step() -> None:
     [
         (("cuont", "{}"), "did you mean 'count'"),
         (("count", '{"numbr": "2"}'), "number"),
+        (("count", ""), "argument 'number' is missing"),
         (("count", "[2]"), "ValueError"),
+        (("count", '{"number": "2"'), "ValueError"),
+        (("count", '{"number": NaN}'), "ValueError"),
+        (("count", '{"number": "2", "number": "3"}'), "ValueError"),
+        (("count", '{"number": ' + "[" * 500 + "]" * 500 + "}"), "ValueError"),
+        (("count", "[" * 100_000), "ValueError"),
+        (("count", '{"number": ' * 5000 + "1" + "}" * 5000), "ValueError"),
         (("hostile", '{"how": "refuse"}'), "not like this"),
     ],
 )

@@ -15,7 +15,7 @@ from appo_envs.dialects.registry import dialect_names
 from appo_envs.tasks.relations import RELATION_OF
 from appo_envs.tools.base import tool_schema
 from tests.appo_agent.policies.little_models import little_model, little_tokenizer
-from tests.appo_envs.toy import CountTool
+from tests.appo_envs.toy import CountTool, nested
 
 KNOWLEDGE = "appo/KnowledgeQA-v0"
 
@@ -54,6 +54,14 @@ def test_a_last_message_without_a_box_is_a_format_error_in_every_dialect(dialect
     env.reset(task="train/0/0")
     assert games.reward([[{"role": "assistant", "content": "no idea"}]], [env]) == [-1.0]
     assert env.search(query="director Ba Bar") == OVER
+
+
+def test_arguments_that_are_nested_too_deeply_are_an_error_for_the_model() -> None:
+    games = TrlEnvironments(KNOWLEDGE, hops=1)
+    env: Any = games.environment_factory()
+    env.reset(task="train/0/0")
+    assert env.search(query=nested(3000)) == "error : the arguments are nested too deeply ; write simpler ones"
+    assert not env.search(query="director Ba Bar").startswith("error")
 
 
 def test_limits_end_the_episode() -> None:

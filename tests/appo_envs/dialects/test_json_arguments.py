@@ -1,11 +1,12 @@
 """Arguments as JSON."""
 
 import json
+from collections.abc import Callable
 from types import MappingProxyType
 
 import pytest
 
-from appo_envs.dialects.json_arguments import MAX_NESTING, read_arguments, write_arguments
+from appo_envs.dialects.json_arguments import MAX_NESTING, is_deep, read_arguments, write_arguments
 from appo_envs.messages import CallRequest
 
 
@@ -35,6 +36,24 @@ def test_nesting_has_an_end(opening: str, closing: str) -> None:
         read_arguments(nested(MAX_NESTING))
     with pytest.raises(ValueError, match="no object"):
         read_arguments(nested(100_000))
+
+
+@pytest.mark.parametrize("wrap", [lambda x: [x], lambda x: (x, "y"), lambda x: {"a": 1, "b": x}])
+def test_every_kind_of_collection_counts(wrap: Callable[[object], object]) -> None:
+    value: object = 1
+    for _ in range(MAX_NESTING - 1):
+        value = wrap(value)
+    assert not is_deep({"x": value}) and is_deep({"x": wrap(value)}) and is_deep(MappingProxyType({"x": wrap(value)}))
+
+
+def test_what_contains_itself_is_deep_and_what_is_wide_is_not() -> None:
+    circle: list[object] = []
+    circle += [circle, {"again": circle}]
+    assert is_deep({"x": circle})
+    wide: list[object] = []
+    for _ in range(MAX_NESTING - 2):
+        wide = [wide, wide]
+    assert not is_deep({"x": wide}) and not is_deep("[" * 1000)
 
 
 def test_any_mapping_of_json_values_is_written() -> None:
