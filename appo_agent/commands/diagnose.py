@@ -48,7 +48,7 @@ def run(argv: Sequence[str]) -> int:
     except ValueError as error:
         raise ConfigError(f"appo diagnose: {error}") from error
     checkpoint = load_checkpoint(newest)
-    agent = build_agent(config)
+    agent = build_agent(config, weights_follow=True)
     agent.learner.load_tensors(checkpoint.tensors, Position.from_state(checkpoint.state).version)
     agent.push_weights()
     try:

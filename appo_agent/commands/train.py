@@ -168,7 +168,7 @@ def _execute(config: TrainConfig, directory: RunDir, stop: object, *, resume: bo
     progress.say(f"{config.algorithm} on {config.env}, seed {config.seed}; writing {directory.path}")
     writers = open_writers(config.log_to, directory, asdict(config))
     with MetricsLog(directory.metrics, writers) as log:
-        agent = build_agent(config)
+        agent = build_agent(config, weights_follow=resume)
         training = TrainingRun(config, agent, directory, log, progress, stop)
         if resume:
             training.resume()

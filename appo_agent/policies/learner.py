@@ -18,7 +18,7 @@ from torch import Tensor
 from appo_agent.algorithms.logprobs import TokenScores, scatter_scores
 from appo_agent.algorithms.losses import LossConfig, part_weight, policy_loss
 from appo_agent.batch import Batch
-from appo_agent.errors import NonFiniteError, RunError
+from appo_agent.errors import CheckpointError, NonFiniteError, RunError
 from appo_agent.policies.base import UpdateMetrics
 from appo_agent.policies.forward import CausalModel, score_written
 from appo_agent.training.checkpoint import flatten_optimizer, restore_optimizer
@@ -26,6 +26,7 @@ from appo_agent.whole_folder import write_whole
 
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
+_SIZES = "load them with the settings of their run; if its first policy had another size, put cold_start.policy back"
 
 
 @dataclass(frozen=True)
@@ -241,7 +242,11 @@ class InProcessLearner:
         return tensors
 
     def load_tensors(self, tensors: Mapping[str, Tensor], version: int) -> None:
-        """Restore what `tensors` gave."""
+        """Restore what `tensors` gave.
+
+        Raises:
+            CheckpointError: they are of another model.
+        """
         self._load(_without_prefix(tensors, "policy."))
         restore_optimizer(self._optimizer, tensors, "optimizer.")
         self._previous = _without_prefix(tensors, "previous.") or None
@@ -263,9 +268,13 @@ class InProcessLearner:
 
     @torch.no_grad()
     def _load(self, weights: Mapping[str, Tensor]) -> None:
-        missing = self._parameters.keys() ^ weights.keys()
+        missing = sorted(self._parameters.keys() ^ weights.keys())
         if missing:
-            raise ValueError(f"weights do not fit the model: {sorted(missing)[:3]} are on one side only")
+            raise CheckpointError(f"weights do not fit the model: {missing[:3]} are on one side only; {_SIZES}")
+        for name, parameter in self._parameters.items():
+            if parameter.shape != weights[name].shape:
+                found, wanted = tuple(weights[name].shape), tuple(parameter.shape)
+                raise CheckpointError(f"weights do not fit the model: {name} is {found}, expected {wanted}; {_SIZES}")
         for name, parameter in self._parameters.items():
             parameter.copy_(weights[name])
 

@@ -138,13 +138,14 @@ def with_dialect(config: TrainConfig) -> tuple[str, ...]:
     return config.env_options if named or name == DEFAULT_DIALECT else (*config.env_options, f"{DIALECT_OPTION}{name}")
 
 
-def build_agent(config: TrainConfig, policy_folder: Path | None = None) -> Agent:
+def build_agent(config: TrainConfig, policy_folder: Path | None = None, *, weights_follow: bool = False) -> Agent:
     """Make every part of a run.
 
     Args:
         config: the run's settings.
         policy_folder: load the policy from this Hugging Face folder; None: from the one that the settings begin with,
             or a new one.
+        weights_follow: a checkpoint will be loaded; a first policy that is no longer in its folder is not needed then.
 
     Raises:
         ConfigError: the settings begin with a folder that holds no policy.
@@ -154,7 +155,7 @@ def build_agent(config: TrainConfig, policy_folder: Path | None = None) -> Agent
     env = envs.acquire()
     vocabulary = tool_env(env).vocabulary
     envs.release(env)
-    folder = policy_folder or _first_policy(config)
+    folder = policy_folder or _first_policy(config, weights_follow=weights_follow)
     policy = build_policy(config, vocabulary, folder)
     learner = InProcessLearner(
         policy.model,
@@ -174,13 +175,21 @@ def build_agent(config: TrainConfig, policy_folder: Path | None = None) -> Agent
     return agent
 
 
-def _first_policy(config: TrainConfig) -> Path | None:
+def _first_policy(config: TrainConfig, *, weights_follow: bool) -> Path | None:
+    """The folder that the settings begin with; None: make a new policy."""
     if not config.cold_start.policy:
         return None
     folder = Path(config.cold_start.policy)
-    if not (folder / "config.json").is_file():
-        raise ConfigError(f"cold_start.policy: {folder} holds no policy; name the folder `policy` of a finished run")
-    return folder
+    if (folder / "config.json").is_file():
+        return folder
+    # Of a policy with adapters a checkpoint holds the adapters alone; what they adapt is in the folder.
+    adapted = config.model != TINY and config.pretrained.lora_rank > 0
+    if weights_follow and not adapted:
+        return None
+    advice = "name the `policy` of a finished run"
+    if weights_follow:
+        advice = "the run adapts its weights: put it back there"
+    raise ConfigError(f"cold_start.policy: {folder} holds no policy; {advice}")
 
 
 def _option(text: str) -> tuple[str, object]:

@@ -122,7 +122,9 @@ def cell_config(spec: CompareSpec, cell: Cell, results: Path) -> TrainConfig:
         return load_config(spec.preset, [*common, *_COLD_START_ONLY])
     split = "test" if cell.stage == "confirm" else "validation"
     own = ["--optimizer.learning_rate", repr(cell.rate), "--evaluation.split", split]
-    start = ["--cold_start.policy", str(results / cell.base.path / RUN / "policy"), "--cold_start.steps", "0"]
+    # Absolute: the run keeps it, and may be taken up from another directory.
+    policy = (results / cell.base.path / RUN / "policy").absolute()
+    start = ["--cold_start.policy", str(policy), "--cold_start.steps", "0"]
     return load_config(spec.preset, [*common, *own, *spec.arm(cell.arm).flags, *start])
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -247,3 +248,35 @@ def test_a_run_may_begin_with_the_policy_of_another(
     assert weights[0] == weights[1] != weights[2]
     capsys.readouterr()
     assert "holds no policy" in refused(capsys, "train", *words, "--cold-start.policy", str(tmp_path))
+
+
+def begun_elsewhere(finished: Path, folder: Path, *words: str) -> Path:
+    """A run of two steps whose first policy has been moved away since."""
+    base, run = folder / "base", folder / "run"
+    shutil.copytree(finished / "policy", base)
+    start = ["--cold-start.steps", "0", "--cold-start.policy", str(base), "--max-steps", "1"]
+    assert main(["train", "--run-dir", str(run), *SMALL, *start, *words, "--json"]) == 0
+    base.rename(folder / "moved")
+    return run
+
+
+def test_a_run_goes_on_and_is_diagnosed_without_the_policy_that_it_began_with(finished: Path, tmp_path: Path) -> None:
+    run, alike = begun_elsewhere(finished, tmp_path / "a"), begun_elsewhere(finished, tmp_path / "b")
+    (tmp_path / "b" / "moved").rename(tmp_path / "b" / "base")
+    for each in (run, alike):
+        more = ["--max-steps", "2", "--token-budget", "100000"]
+        assert main(["train", "--resume", str(each), *more, "--json"]) == 0
+    assert RunDir.open(run).checkpoint(2).is_dir()
+    weights = [(each / "policy" / "model.safetensors").read_bytes() for each in (run, alike)]
+    assert weights[0] == weights[1]
+    few = ["--prompts", "1", "--rollouts", "1", "--tokens", "2", "--continuations", "4", "--gradient-draws", "0"]
+    assert main(["diagnose", str(run), *few]) == 0
+
+
+def test_a_policy_of_another_size_than_the_settings_say_is_missed_with_its_folder(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = begun_elsewhere(finished, tmp_path, "--policy.hidden-size", "64")
+    capsys.readouterr()
+    said = refused(capsys, "train", "--resume", str(run), "--max-steps", "2", "--json")
+    assert "32), expected (167, 64)" in said and "put cold_start.policy back" in said

@@ -1,7 +1,6 @@
 """The in-process learner: right scores, exact averages over micro-batches, nothing applied that is not finite."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +8,7 @@ import torch
 from appo_agent.algorithms.logprobs import token_scores
 from appo_agent.algorithms.losses import LossConfig
 from appo_agent.batch import Batch, SampleKey
-from appo_agent.errors import NonFiniteError
+from appo_agent.errors import CheckpointError, NonFiniteError
 from appo_agent.policies.learner import InProcessLearner, OptimizerConfig
 from appo_agent.policies.tiny.model import TinyConfig, TinyModel
 
@@ -153,10 +152,14 @@ def test_a_restored_learner_goes_on_with_the_same_bytes() -> None:
     assert all(torch.equal(a, b) for a, b in zip(first.tensors().values(), second.tensors().values(), strict=True))
 
 
-def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
+def test_weights_of_another_model_are_refused() -> None:
     tensors = learner().tensors()
     del tensors["policy.model.norm.weight"]
-    with pytest.raises(ValueError, match="weights do not fit the model"):
+    with pytest.raises(CheckpointError, match="weights do not fit the model: .*on one side only"):
+        learner().load_tensors(tensors, 0)
+    # One value for all would be spread over the tensor without a word.
+    tensors = learner().tensors() | {"policy.model.norm.weight": torch.ones(1, dtype=torch.float64)}
+    with pytest.raises(CheckpointError, match=r"model.norm.weight is \(1,\), expected \(32,\); load them with"):
         learner().load_tensors(tensors, 0)
 
 

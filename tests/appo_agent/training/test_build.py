@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from appo_agent.errors import ConfigError
+from appo_agent.policies.pretrained.settings import PretrainedConfig
 from appo_agent.training.build import build_agent, dialect_name, env_maker, with_dialect
 from appo_agent.training.config import TrainConfig
 from appo_agent.training.demonstrations import ExpertDemonstrations
 from appo_agent.training.run import env_tasks
+from appo_agent.training.sft import ColdStartConfig
 from appo_agent.training.task_stream import TaskStream
 from appo_envs import ToolEnv
 from tests.appo_agent.policies.little_models import little_folder
@@ -72,3 +74,16 @@ def test_an_expert_that_writes_tags_needs_the_name_of_another_dialect(tmp_path: 
     with pytest.raises(ConfigError, match="a dialect of its own; name it"):
         ExpertDemonstrations(agent.collector.envs, stream, agent.tokenizer, 0)
     agent.close()
+
+
+def test_a_first_policy_that_is_gone_is_missed_only_where_no_checkpoint_has_its_weights(tmp_path: Path) -> None:
+    gone = ColdStartConfig(steps=0, policy=str(tmp_path / "gone"))
+    config = replace(small_config(), cold_start=gone)
+    with pytest.raises(ConfigError, match="gone holds no policy; name the `policy` of a finished run"):
+        build_agent(config)
+    build_agent(config, weights_follow=True).close()
+    # Adapters are all that a checkpoint has of such a run.
+    adapted = PretrainedConfig(dtype="float32", lora_rank=4)
+    config = replace(config, model=str(little_folder(tmp_path / "model")), pretrained=adapted)
+    with pytest.raises(ConfigError, match="gone holds no policy; the run adapts its weights: put it back there"):
+        build_agent(config, weights_follow=True)

@@ -123,6 +123,12 @@ def test_cells_differ_in_what_is_compared_and_share_the_cold_start(tmp_path: Pat
     assert right.evaluation.split == "test"
 
 
+def test_the_cold_start_is_found_from_any_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = cell_config(toy_spec(), Cell("confirm", "easy", "plain", 1e-4, 100), Path("results"))
+    assert config.cold_start.policy == str(tmp_path / "results/cells/base/easy/cold_start/seed_100/run/policy")
+
+
 def test_only_confirmatory_cells_see_the_test_split(tmp_path: Path) -> None:
     for stage in ("explore", "pilot"):
         cell = Cell(stage, "easy", "plain", 1e-4, 1)  # type: ignore[arg-type]
