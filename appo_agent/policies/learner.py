@@ -19,6 +19,7 @@ from appo_agent.algorithms.logprobs import TokenScores, scatter_scores
 from appo_agent.algorithms.losses import LossConfig, part_weight, policy_loss
 from appo_agent.batch import Batch
 from appo_agent.errors import CheckpointError, NonFiniteError, RunError
+from appo_agent.finite import check_finite
 from appo_agent.policies.base import UpdateMetrics
 from appo_agent.policies.forward import CausalModel, score_written
 from appo_agent.training.checkpoint import flatten_optimizer, restore_optimizer
@@ -49,10 +50,11 @@ class OptimizerConfig:
     """Most padded tokens in one forward; only memory depends on it."""
 
     def __post_init__(self) -> None:
-        if self.learning_rate <= 0 or self.gradient_clip <= 0 or self.micro_batch_tokens < 1:
-            raise ValueError("learning_rate, gradient_clip and micro_batch_tokens must be positive")
-        if self.warmup_updates < 0 or self.weight_decay < 0:
-            raise ValueError("warmup_updates and weight_decay must be 0 or more")
+        check_finite(
+            self,
+            positive=("learning_rate", "gradient_clip", "micro_batch_tokens"),
+            from_zero=("warmup_updates", "weight_decay"),
+        )
         if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
             raise ValueError(f"beta1 and beta2 must be in [0, 1), got {self.beta1} and {self.beta2}")
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from appo_agent.errors import NonFiniteError
+from appo_agent.finite import check_finite
 from appo_agent.policies.forward import CausalModel, score_written
 from appo_agent.training.checkpoint import flatten_optimizer, restore_optimizer
 from appo_agent.training.demonstrations import Demonstration, Demonstrations
@@ -44,10 +45,11 @@ class ColdStartConfig:
     """Steps over which the step size grows linearly; it then falls linearly to 5%."""
 
     def __post_init__(self) -> None:
-        if self.steps < 0 or self.batch_size < 1 or self.warmup_steps < 1:
-            raise ValueError("steps must be 0 or more; batch_size and warmup_steps at least 1")
-        if self.muon_learning_rate < 0 or not self.adamw_learning_rate > 0 or self.weight_decay < 0:
-            raise ValueError("adamw_learning_rate must be positive, muon_learning_rate and weight_decay 0 or more")
+        check_finite(
+            self,
+            positive=("batch_size", "adamw_learning_rate", "warmup_steps"),
+            from_zero=("steps", "muon_learning_rate", "weight_decay"),
+        )
         if self.max_tokens < 2:
             raise ValueError(f"max_tokens must be at least 2, got {self.max_tokens}")
 

@@ -52,6 +52,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         (["--env-options", "hops"], "expected name=value"),
         (["--plan.branches", "3"], "cannot share evenly"),
         (["--prompts-per-step", "6"], "must be a multiple of mini_batches"),
+        (["--optimizer.learning-rate", "nan"], "optimizer: learning_rate must be positive and finite, got nan"),
         (["--seed", "-3"], "seed must be 0 or more"),
         (["papper"], "did you mean 'paper'"),
         (["missing.toml"], "missing.toml"),

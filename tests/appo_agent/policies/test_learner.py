@@ -1,5 +1,6 @@
 """The in-process learner: right scores, exact averages over micro-batches, nothing applied that is not finite."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -172,3 +173,10 @@ def test_an_update_needs_old_log_probs_and_advantages() -> None:
 def test_bad_settings_are_refused(setting: str) -> None:
     with pytest.raises(ValueError, match="must be positive"):
         replace(OptimizerConfig(), **{setting: 0})
+
+
+@pytest.mark.parametrize("setting", ["learning_rate", "gradient_clip", "weight_decay"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_settings_that_are_not_finite_are_refused(setting: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{setting} must be .*finite, got {value}"):
+        replace(OptimizerConfig(), **{setting: value})
