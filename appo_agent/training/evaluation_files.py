@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from appo_agent.disk import writing
 from appo_agent.errors import ConfigError, RunError
 from appo_agent.evaluation import EvaluationResult
 from appo_agent.policies.base import Tokenizer
@@ -66,11 +67,10 @@ def write_evaluation(
     path = directory.evaluation_figures(name)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        directory.records.mkdir(exist_ok=True)
-        write_records(directory.evaluation(name), [record_tree(tree, tokenizer.decode) for tree in trees])
-        partial.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        raise RunError(
-            f"cannot keep the evaluation in {directory.records}: {error.strerror}; --no-record keeps nothing"
-        ) from error
+        with writing(directory.records):
+            directory.records.mkdir(exist_ok=True)
+            write_records(directory.evaluation(name), [record_tree(tree, tokenizer.decode) for tree in trees])
+            partial.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+            os.replace(partial, path)
+    except RunError as error:
+        raise RunError(f"{error}; --no-record keeps nothing") from error

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from appo_agent.disk import writing
 from appo_agent.errors import ConfigError, did_you_mean
 from appo_agent.extras import extra_of, install_line
 from appo_agent.training.run_dir import RunDir
@@ -103,10 +104,12 @@ class TensorBoardWriter:
             # Takes seconds to import, and evaluation has no use for it.
             from torch.utils.tensorboard import SummaryWriter
 
-            self._writer = SummaryWriter(str(self._folder), purge_step=self._purge_step)
-        for name, value in figures.items():
-            self._writer.add_scalar(name, value, step)
-        self._writer.flush()
+            with writing(self._folder):
+                self._writer = SummaryWriter(str(self._folder), purge_step=self._purge_step)
+        with writing(self._folder):
+            for name, value in figures.items():
+                self._writer.add_scalar(name, value, step)
+            self._writer.flush()
 
     def rewind(self, step: int) -> None:
         """See `MetricWriter.rewind`."""
@@ -115,9 +118,10 @@ class TensorBoardWriter:
 
     def close(self) -> None:
         """See `MetricWriter.close`."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with writing(self._folder):
+                writer.close()
 
 
 class WandbWriter:
@@ -200,5 +204,6 @@ WRITERS: Mapping[str, Callable[[RunDir, Mapping[str, object]], MetricWriter]] = 
 def _kept_id(path: Path) -> str:
     """An id that a resumed run finds again, and that another run in a directory of the same name does not have."""
     if not path.exists():
-        path.write_text(secrets.token_hex(8), encoding="utf-8")
+        with writing(path):
+            path.write_text(secrets.token_hex(8), encoding="utf-8")
     return path.read_text(encoding="utf-8").strip()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from appo_agent.disk import writing
 from appo_agent.errors import RunError
 from appo_agent.training.metric_writers import MetricWriter
 
@@ -45,7 +46,7 @@ class MetricsLog:
         writers: get every step's figures too, and are closed with the log.
 
     Raises:
-        RunError: a line other than the last is damaged.
+        RunError: a line other than the last is damaged, or the disk refused the repair.
     """
 
     def __init__(self, path: Path, writers: Sequence[MetricWriter] = ()) -> None:
@@ -64,25 +65,31 @@ class MetricsLog:
         """Add one step's figures; they are in the file when this returns. Strings do not go to the writers.
 
         Raises:
+            RunError: the disk refused.
             ValueError: a figure is named "step".
         """
         if "step" in figures:
             raise ValueError('"step" is the name of the step number, not of a figure')
         # JSON has no NaN and no infinities; null stands for all three.
         shown = {name: value if _is_finite(value) else None for name, value in figures.items()}
-        with self._path.open("a", encoding="utf-8") as stream:
+        with writing(self._path), self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({"step": step, **shown}, allow_nan=False, ensure_ascii=False) + "\n")
         numbers = {name: value for name, value in figures.items() if not isinstance(value, str)}
         for writer in self._writers:
             writer.write(step, numbers)
 
     def truncate_after(self, step: int) -> None:
-        """Forget every row of a later step: a resumed run writes them again."""
+        """Forget every row of a later step: a resumed run writes them again.
+
+        Raises:
+            RunError: the disk refused.
+        """
         lines = _whole_lines(self._path)
         kept = [line for number, line in enumerate(lines, 1) if _row(line, self._path, number).step <= step]
         partial = self._path.with_name(f".{self._path.name}.partial")
-        partial.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-        os.replace(partial, self._path)
+        with writing(self._path):
+            partial.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+            os.replace(partial, self._path)
         for writer in self._writers:
             writer.rewind(step)
 
@@ -121,7 +128,8 @@ def _repair(path: Path) -> None:
     content = path.read_bytes()
     whole = content.rfind(b"\n") + 1
     if whole < len(content):
-        os.truncate(path, whole)
+        with writing(path):
+            os.truncate(path, whole)
 
 
 def _row(line: str, path: Path, number: int) -> MetricsRow:

@@ -15,6 +15,7 @@ import msgpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from appo_agent.disk import writing
 from appo_agent.errors import RecordError
 from appo_agent.training.record import (
     RolloutRecord,
@@ -37,14 +38,16 @@ def write_records(path: Path, records: Sequence[TreeRecord]) -> None:
     """Write a file of tree records; it appears under its name only when it is whole.
 
     Raises:
+        RunError: the disk refused.
         ValueError: a token id does not fit 32 bits.
     """
     partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as stream:
-        stream.write(_pack({"format": _FORMAT, "version": RECORD_VERSION, "trees": len(records)}))
-        for record in records:
-            stream.write(_pack(_from_tree(record)))
-    os.replace(partial, path)
+    with writing(path):
+        with partial.open("wb") as stream:
+            stream.write(_pack({"format": _FORMAT, "version": RECORD_VERSION, "trees": len(records)}))
+            for record in records:
+                stream.write(_pack(_from_tree(record)))
+        os.replace(partial, path)
 
 
 def read_records(path: Path) -> list[TreeRecord]:

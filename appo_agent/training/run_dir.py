@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from appo_agent.disk import writing
 from appo_agent.errors import RunError
 from appo_agent.whole_folder import put_back
 
@@ -142,14 +143,16 @@ class RunDir:
         Raises:
             RunError: the disk refused.
         """
-        try:
+        with writing(self.config):
             self.config.write_text(toml, encoding="utf-8")
-        except OSError as error:
-            raise RunError(f"cannot write {self.config}: {error.strerror}") from error
 
     def log_phase(self, text: str) -> None:
-        """Append one line with the local time to `phases`."""
-        with self.phases.open("a", encoding="utf-8") as stream:
+        """Append one line with the local time to `phases`.
+
+        Raises:
+            RunError: the disk refused.
+        """
+        with writing(self.phases), self.phases.open("a", encoding="utf-8") as stream:
             stream.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {text}\n")
 
     @contextmanager
@@ -159,19 +162,22 @@ class RunDir:
         The operating system drops the lock when the process ends, however it ends.
 
         Raises:
-            RunError: another process holds it; says which.
+            RunError: another process holds it, says which; or the disk refused.
         """
         path = self.path / "run.lock"
-        with path.open("a+", encoding="utf-8") as stream:
+        with writing(path):
+            # Without a buffer: what a full disk refused would be written once more, and refused, when it is closed.
+            stream = path.open("a+b", buffering=0)
+        with stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 stream.seek(0)
-                holder = stream.read().strip() or "another process"
+                holder = stream.read().decode().strip() or "another process"
                 raise RunError(f"{self.path} is in use by {holder}") from error
-            stream.truncate(0)
             since = datetime.now().astimezone().isoformat(timespec="seconds")
-            stream.write(f"process {os.getpid()} on {socket.gethostname()} since {since}")
-            stream.flush()
+            with writing(path):
+                stream.truncate(0)
+                stream.write(f"process {os.getpid()} on {socket.gethostname()} since {since}".encode())
             yield
             stream.truncate(0)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
+from appo_agent.disk import writing
 from appo_agent.policies.base import Tokenizer
 from appo_agent.report.curve import HeldOutPoint, plot_learning_curve
 from appo_agent.training.checkpoint import save_checkpoint
@@ -28,7 +29,11 @@ LAST_TOKENS = 200
 
 
 def write_step_records(directory: RunDir, step: int, result: StepResult, tokenizer: Tokenizer) -> None:
-    """Write every tree of a step as a record, and the first ones as text."""
+    """Write every tree of a step as a record, and the first ones as text.
+
+    Raises:
+        RunError: the disk refused.
+    """
     arrays: defaultdict[int, dict[str, TokenArrays]] = defaultdict(dict)
     for part in result.scored:
         for row, key in enumerate(part.batch.keys):
@@ -37,7 +42,9 @@ def write_step_records(directory: RunDir, step: int, result: StepResult, tokeniz
     records = [record_tree(tree, tokenizer.decode, arrays[index]) for index, tree in enumerate(result.trees)]
     write_records(directory.record(step), records)
     text = "\n\n".join(transcript(record) for record in records[:TRANSCRIPTS_A_STEP])
-    (directory.transcripts / f"step_{step:06d}.txt").write_text(text + "\n", encoding="utf-8")
+    path = directory.transcripts / f"step_{step:06d}.txt"
+    with writing(path):
+        path.write_text(text + "\n", encoding="utf-8")
 
 
 def token_arrays(part: Scored, row: int, own_tokens: int) -> TokenArrays:
@@ -82,5 +89,10 @@ def dump_step(directory: RunDir, step: int, tasks: Sequence[Task], tensors: Mapp
 
 
 def write_curve(directory: RunDir, log: MetricsLog, title: str, held_out: Sequence[HeldOutPoint]) -> None:
-    """Draw the run's learning curve."""
-    plot_learning_curve(log.read(), directory.learning_curve, held_out, title)
+    """Draw the run's learning curve.
+
+    Raises:
+        RunError: the disk refused.
+    """
+    with writing(directory.learning_curve):
+        plot_learning_curve(log.read(), directory.learning_curve, held_out, title)

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from appo_agent.disk import writing
 from appo_agent.errors import RunError
 from appo_agent.training.metrics import MetricsRow
 
@@ -158,10 +159,15 @@ def _number(row: MetricsRow, name: str) -> float:
 
 
 def write_outcome(path: Path, outcome: Outcome) -> None:
-    """Write it whole or not at all."""
+    """Write it whole or not at all.
+
+    Raises:
+        RunError: the disk refused.
+    """
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(asdict(outcome), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    with writing(path):
+        partial.write_text(json.dumps(asdict(outcome), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        os.replace(partial, path)
 
 
 def read_outcome(path: Path) -> Outcome:

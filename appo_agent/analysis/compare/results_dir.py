@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from appo_agent.analysis.compare.spec import CompareSpec
+from appo_agent.disk import writing
 from appo_agent.errors import RunError
 
 _MOST_SHOWN = 6
@@ -101,10 +102,15 @@ class ResultsDir:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write it whole or not at all."""
+    """Write it whole or not at all.
+
+    Raises:
+        RunError: the disk refused.
+    """
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    with writing(path):
+        partial.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        os.replace(partial, path)
 
 
 def read_json(path: Path) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from appo_agent.commands.main import main
-from appo_agent.errors import ConfigError
+from appo_agent.errors import ConfigError, RunError
 from appo_agent.training import metric_writers
 from appo_agent.training.metric_writers import TensorBoardWriter, check_writers, open_writers, require_writers
 from appo_agent.training.run_dir import RunDir
@@ -67,6 +67,15 @@ def test_tensorboard_has_numbers_and_forgets_steps_that_are_written_again(tmp_pa
 def test_tensorboard_writes_nothing_before_the_first_step(tmp_path: Path) -> None:
     TensorBoardWriter(RunDir(tmp_path), {}).close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_event_file_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
+    directory = RunDir(tmp_path)
+    writer = TensorBoardWriter(directory, {})
+    directory.tensorboard.write_text("no folder")
+    with pytest.raises(RunError, match="cannot write .*tensorboard"):
+        writer.write(1, {"reward": 1.0})
+    writer.close()
 
 
 def test_a_service_gets_name_settings_and_figures(
