@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
+from appo_agent.disk import writing
 from appo_agent.errors import ConfigError, RunError
 from appo_agent.training.run_dir import RunDir
 
@@ -41,7 +43,7 @@ def run(argv: Sequence[str]) -> int:
             MeasureConfig(
                 options.prompts, options.rollouts, options.tokens, options.continuations, options.split, options.seed
             ),
-            branches=options.branches or branches_of(config),
+            branches=branches_of(config) if options.branches is None else options.branches,
             gradient_draws=options.gradient_draws,
             gradient_prompts=options.gradient_prompts,
         )
@@ -51,18 +53,19 @@ def run(argv: Sequence[str]) -> int:
     agent = build_agent(config, weights_follow=True)
     agent.learner.load_tensors(checkpoint.tensors, Position.from_state(checkpoint.state).version)
     agent.push_weights()
+    folder = options.out or directory.path / "diagnosis"
     try:
         _check_split(agent, options.split)
+        _check_places([folder] if options.keep is None else [folder, options.keep.parent])
         diagnosis = diagnose(agent, config, directory, how, lambda text: print(text, flush=True))
     finally:
         agent.close()
-    folder = options.out or directory.path / "diagnosis"
-    folder.mkdir(parents=True, exist_ok=True)
     write_diagnosis(diagnosis, folder / "diagnosis.json")
-    (folder / "report.md").write_text(markdown(diagnosis), encoding="utf-8")
     if options.keep is not None:
         write_diagnosis(diagnosis, options.keep, brief=True)
-    pictures = draw(diagnosis, folder)
+    with writing(folder):
+        (folder / "report.md").write_text(markdown(diagnosis), encoding="utf-8")
+        pictures = draw(diagnosis, folder)
     print(summary(diagnosis))
     print(f"report    {folder / 'report.md'}")
     print(f"figures   {folder / 'diagnosis.json'}")
@@ -78,6 +81,15 @@ def _check_split(agent: Agent, split: str) -> None:
         env_tasks(agent, split)
     except ValueError as error:
         raise ConfigError(f"--split: {error}") from error
+
+
+def _check_places(folders: Sequence[Path]) -> None:
+    """Make the folders of the results and write into them: measuring takes long, and would be lost."""
+    for folder in folders:
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=folder):
+                pass
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

@@ -31,6 +31,9 @@ def write_diagnosis(diagnosis: Diagnosis, path: Path, *, brief: bool = False) ->
         diagnosis: what was found.
         path: of the file.
         brief: leave out single tokens, branches, and all steps of training but the first and the last.
+
+    Raises:
+        RunError: the disk refused.
     """
     if brief:
         ends = diagnosis.omega[:: max(1, len(diagnosis.omega) - 1)]

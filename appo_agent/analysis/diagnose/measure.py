@@ -57,7 +57,7 @@ class MeasureConfig:
     split: str = "validation"
     """Where the prompts come from."""
     seed: int = 0
-    """Decides all noise."""
+    """Decides all noise, 0 or more."""
 
     def __post_init__(self) -> None:
         for name in ("prompts", "rollouts", "tokens"):
@@ -65,6 +65,8 @@ class MeasureConfig:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.continuations < 4 or self.continuations % 2:
             raise ValueError(f"continuations must be an even number of at least 4, got {self.continuations}")
+        if self.seed < 0:
+            raise ValueError(f"seed must be 0 or more, got {self.seed}")
 
 
 class Token(NamedTuple):

@@ -90,14 +90,20 @@ def test_the_run_stays_as_it_was(trained: Path, diagnosed: Path) -> None:
         (["--prompts", "0"], "prompts must be at least 1, got 0"),
         (["--gradient-draws", "2"], "gradient_draws must be 0 or at least 3, got 2"),
         (["--split", "nowhere"], "nowhere"),
+        (["--seed", "-5"], "seed must be 0 or more, got -5"),
+        (["--branches", "0"], "branches and gradient_prompts must be at least 1"),
+        (["--out", "/dev/null/here"], "cannot write /dev/null/here: Not a directory"),
+        (["--keep", "/dev/null/here.json"], "cannot write /dev/null: File exists"),
     ],
 )
 def test_bad_input_is_one_line(
     trained: Path, capsys: pytest.CaptureFixture[str], flags: list[str], complaint: str
 ) -> None:
-    assert main(["diagnose", str(trained), *flags]) == 2
-    said = capsys.readouterr().err
-    assert complaint in said and said.count("\n") == 1
+    capsys.readouterr()  # A fixture trained and talked.
+    assert main(["diagnose", str(trained), *SMALL, *flags]) == 2
+    shown = capsys.readouterr()
+    assert complaint in shown.err and shown.err.count("\n") == 1
+    assert shown.out == "", "it began to measure"
 
 
 def test_what_is_no_run_or_has_no_checkpoint_is_refused(
