@@ -2,8 +2,8 @@
 
     python -m appo_agent.analysis.compare.cell_run FOLDER --pass-samples K --pass-questions Q
 
-FOLDER holds `cell.toml`, the settings of the run; `run/` and `outcome.json` are written beside it. When its standard
-input ends, whoever started it is gone: it writes a checkpoint and ends.
+FOLDER holds `cell.toml`, the settings of the run; `run/`, `cpu_seconds.json` and `outcome.json` are written beside it.
+When its standard input ends, whoever started it is gone: it writes a checkpoint and ends.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import threading
 import time
 from pathlib import Path
 
-from appo_agent.analysis.compare.cells import OUTCOME, RUN, SETTINGS
+from appo_agent.analysis.compare.cells import CPU, OUTCOME, RUN, SETTINGS
 from appo_agent.analysis.compare.outcome import Outcome, spent_and_curve, write_outcome
+from appo_agent.analysis.compare.results_dir import read_json, write_json
 from appo_agent.analysis.statistics import pass_at_k
 from appo_agent.commands import train
 from appo_agent.errors import AppoError, RunError
@@ -69,12 +70,17 @@ def run_cell(folder: Path, pass_samples: int = 0, pass_questions: int = 128) -> 
     """
     if (folder / RUN).is_dir():
         _wait_until_free(RunDir(folder / RUN))
-    code = train.run(_train_words(folder))
+    try:
+        code = train.run(_train_words(folder))
+    finally:
+        # What is not finished was paid for too.
+        cpu_seconds = _add_cpu(folder / CPU)
     if code:
         return code
     directory = RunDir.open(folder / RUN)
     before, after = _evaluations(directory)
-    spent, curve = spent_and_curve(read_metrics(directory.metrics) if directory.metrics.is_file() else [], _cpu())
+    rows = read_metrics(directory.metrics) if directory.metrics.is_file() else []
+    spent, curve = spent_and_curve(rows, cpu_seconds)
     passes = _pass_at(directory, pass_samples, pass_questions) if pass_samples else ()
     outcome = Outcome(before.success, after.success, after.episodes, spent, curve, passes)
     write_outcome(folder / OUTCOME, outcome)
@@ -130,6 +136,13 @@ def _wins(agent: Agent, samples: int, questions: int, seed: int) -> list[int]:
     trees = play(agent.collector, agent.sampler, repeated, derive_seed(seed, "pass at k"))
     won = [any(bool(rollout.info.get("is_success")) for rollout in tree.initial) for tree in trees]
     return [sum(won[start : start + samples]) for start in range(0, len(won), samples)]
+
+
+def _add_cpu(path: Path) -> float:
+    """Add this program's seconds to those of the programs that worked on the cell before. Returns the sum."""
+    seconds = (read_json(path) if path.is_file() else 0.0) + _cpu()
+    write_json(path, seconds)
+    return seconds
 
 
 def _cpu() -> float:

@@ -18,8 +18,8 @@ from appo_agent.training.config import TrainConfig
 Stage = Literal["base", "explore", "pilot", "confirm"]
 BASE = "cold_start"
 """The arm's name of the cells that make cold starts."""
-SETTINGS, RUN, OUTCOME = "cell.toml", "run", "outcome.json"
-"""What lies in a cell's folder: the settings of its run, the run, what it found."""
+SETTINGS, RUN, OUTCOME, CPU = "cell.toml", "run", "outcome.json", "cpu_seconds.json"
+"""What lies in a cell's folder: the settings of its run, the run, what it found, what its programs spent so far."""
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,8 @@ class Spent:
         unspent_branches: that the plan allows and no eligible token was left for.
         groups_without_signal: share of groups whose rewards were all equal, in [0, 1].
         phase_seconds: by the clock, of each phase of a step.
-        cpu_seconds: of the process, evaluations included.
+        cpu_seconds: of all processes that worked on it, evaluations and lost work included; one that was
+            killed outright is not counted.
     """
 
     tokens: float
@@ -97,7 +98,7 @@ def spent_and_curve(rows: Sequence[MetricsRow], cpu_seconds: float) -> tuple[Spe
 
     Args:
         rows: one a step, in order.
-        cpu_seconds: of the process.
+        cpu_seconds: of its processes.
     """
     totals = {name: 0.0 for name in (*_SUMMED, "seconds/step")}
     phases: dict[str, float] = {}
