@@ -94,7 +94,15 @@ class Sampler(Protocol):
 
 
 class UpdateMetrics(NamedTuple):
-    """What one optimizer step reports."""
+    """What one optimizer step reports.
+
+    Attributes:
+        loss: over all rows.
+        gradient_norm: before it was clipped.
+        clip_fraction: share of tokens whose gradient the loss's clip removed or bounded, over all rows.
+        kl: nats a token, over the rows that were scored: without a KL term those that have an advantage; 0 if none has.
+        mean_ratio_deviation: mean of |rho - 1| over the same rows.
+    """
 
     loss: float
     gradient_norm: float

@@ -188,7 +188,10 @@ class InProcessLearner:
             )
             share = part_weight(loss, part.action_mask, batch.action_mask)
             (terms.loss * share).backward()
-            totals += share * torch.stack([term.detach().double().cpu() for term in terms])
+            # Rows without a gradient have no loss and nothing that is clipped, but their ratios are not known.
+            scored = part_weight(loss, part.action_mask, trained.action_mask)
+            shares = torch.tensor([share, share, scored, scored], dtype=torch.float64)
+            totals += shares * torch.stack([term.detach().double().cpu() for term in terms])
         return totals.tolist()
 
     def _within_memory(self, work: Callable[[], Result]) -> Result:

@@ -89,6 +89,22 @@ def test_rows_without_advantage_count_in_the_average_without_being_computed(aggr
         torch.testing.assert_close(state(made)[name], value, atol=1e-7, rtol=1e-6)
 
 
+@pytest.mark.parametrize("aggregation", ["sequence_mean", "token_mean"])
+@pytest.mark.parametrize("micro_batch_tokens", [10, 10_000])
+def test_what_is_said_of_ratios_does_not_fall_as_rows_go_silent(aggregation: str, micro_batch_tokens: int) -> None:
+    config = LossConfig(aggregation=aggregation)  # pyright: ignore[reportArgumentType]
+    made = learner(micro_batch_tokens=micro_batch_tokens)
+    batch = with_old(made, example(), shift=0.3)
+    assert batch.advantages is not None
+    silenced = replace(batch, advantages=batch.advantages * torch.tensor([1.0, 0.0, 1.0, 0.0, 0.0])[:, None])
+    alone = learner().update(silenced.select([0, 2]), config)
+    found = made.update(silenced, config)
+    assert found.kl == pytest.approx(alone.kl, rel=1e-6) and found.kl > 0.01
+    assert found.mean_ratio_deviation == pytest.approx(alone.mean_ratio_deviation, rel=1e-6)
+    # The loss is an average over all rows, those of silent groups too.
+    assert abs(found.loss) < 0.7 * abs(alone.loss)
+
+
 def test_an_update_raises_the_likelihood_of_what_was_good() -> None:
     made = learner(learning_rate=1e-2)
     batch = example()
