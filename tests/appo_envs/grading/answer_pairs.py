@@ -40,7 +40,8 @@ COVERING = [
     Pair("Lo and Mir", "Lo Mir", 0, "but not in one piece"),
     Pair("Lo", "Lo Mir", 0, "the answer must cover the gold one, not the other way round"),
     Pair("I do not know", "no", 1, "characters are covered, not words: do not use it for yes and no"),
-    Pair("the the", "a", 1, "nothing is left of either"),
+    Pair("the the", "a", 0, "of articles alone, the same are needed"),
+    Pair("the option (A)", "A", 0, "of articles alone, nothing else may be there"),
     Pair("Paris", "The", 0, "a gold answer of which nothing is left is not in everything"),
 ]
 OVERLAP = [
