@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from appo_agent.disk import writing
+from appo_agent.analysis.compare.results_dir import write_json
 from appo_agent.errors import RunError
 from appo_agent.training.metrics import MetricsRow
 
@@ -165,10 +164,7 @@ def write_outcome(path: Path, outcome: Outcome) -> None:
     Raises:
         RunError: the disk refused.
     """
-    partial = path.with_name(path.name + ".partial")
-    with writing(path):
-        partial.write_text(json.dumps(asdict(outcome), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(partial, path)
+    write_json(path, asdict(outcome))
 
 
 def read_outcome(path: Path) -> Outcome:
